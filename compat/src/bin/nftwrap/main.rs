@@ -1,0 +1,2 @@
+//! The nftwrap command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The iptables front-end of nftwrap.

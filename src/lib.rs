@@ -1,0 +1,16 @@
+//! Wrapped iptables chains, compiled to nftables and committed in one netlink transaction.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test is a panic"
+    )
+)]
+
+pub mod name;
+pub mod netlink;
+pub mod nft;
+pub mod rule;

@@ -1,0 +1,6 @@
+//! Layer 0: netlink messages and attributes of any family, and the socket that carries them.
+//!
+//! Owns: message headers, attributes, acknowledgements, dumps, and the [`Transport`](transport) that sends bytes.
+//! Never: knows an nf_tables or iptables word.
+
+pub mod attr;
