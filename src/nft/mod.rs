@@ -14,6 +14,7 @@ pub mod expr;
 mod family;
 mod rule;
 mod table;
+pub mod uapi;
 
 pub use chain::{BaseChain, Chain, Policy};
 pub use family::Family;
