@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod compile;
 pub mod name;
 pub mod netlink;
 pub mod nft;
