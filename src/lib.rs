@@ -11,7 +11,9 @@
 )]
 
 pub mod compile;
+pub mod kernel;
 pub mod name;
 pub mod netlink;
 pub mod nft;
 pub mod rule;
+pub mod transaction;

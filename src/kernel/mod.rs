@@ -1,0 +1,79 @@
+//! Layer 7: the kernel as one trait, with the real one and a fake behind it.
+//!
+//! Owns: what is asked of nf_tables (the generation, dumps, one commit) and what it answers ([`Error`],
+//! [`CommitError`]), and the kernel features that are found by probing.
+//! Never: decides what to change, or tries again on its own.
+//!
+//! Invariant: a commit is all or nothing, and its result says which.
+//! Invariant: fake and live give the same answers to the same batches; one suite of tests runs on both.
+//!
+//! Where the truth is: `net/netfilter/nfnetlink.c` and `net/netfilter/nf_tables_api.c` (Linux v6.12).
+
+mod errno;
+mod error;
+
+use std::time::Duration;
+
+pub use errno::Errno;
+pub use error::{CommitError, Error, Rejection};
+
+use crate::name::{ChainName, IpsetName, TableName};
+use crate::nft::{Chain, Family, Rule, Table};
+use crate::transaction::Sealed;
+
+/// A namespace's nf_tables: dumps and commits.
+///
+/// Dumps are of one family. They are consistent: one that the kernel marks as interrupted by a change is taken again, a
+/// bounded number of times ([`Error::Interrupted`]).
+pub trait Kernel {
+    /// The generation of the ruleset: it changes with every commit, whoever makes it.
+    ///
+    /// # Errors
+    /// [`Error`] when the kernel cannot be asked or refuses; so do the other methods.
+    fn generation(&mut self) -> Result<u32, Error>;
+
+    /// All tables, in the kernel's order.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn tables(&mut self, family: Family) -> Result<Vec<Table>, Error>;
+
+    /// All chains of all tables.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn chains(&mut self, family: Family) -> Result<Vec<Chain>, Error>;
+
+    /// The rules of a table, or of one chain of it; none when table or chain is not there. One chain costs a tenth of a
+    /// millisecond, a big table a second.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn rules(&mut self, family: Family, table: &TableName, chain: Option<&ChainName>) -> Result<Vec<Rule>, Error>;
+
+    /// The index that rules use for the ipset with this name; `None` when there is no such set.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn ipset_index(&mut self, name: &IpsetName) -> Result<Option<u16>, Error>;
+
+    /// The name of the ipset with this index; `None` when there is no such set.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn ipset_name(&mut self, index: u16) -> Result<Option<IpsetName>, Error>;
+
+    /// Commits a transaction: everything in it, or nothing. An empty batch is committed without sending anything.
+    ///
+    /// # Errors
+    /// [`CommitError`] when nothing was committed; [`CommitError::NoAnswer`] is the one case that needs a look at
+    /// [`generation`](Kernel::generation) to know.
+    fn commit(&mut self, batch: &Sealed) -> Result<Committed, CommitError>;
+}
+
+/// What is known about a transaction that went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Time from the start of sending until all answers were there.
+    pub elapsed: Duration,
+}
