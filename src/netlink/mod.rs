@@ -3,4 +3,9 @@
 //! Owns: message headers, attributes, acknowledgements, dumps, and the [`Transport`](transport) that sends bytes.
 //! Never: knows an nf_tables or iptables word.
 
+pub mod ack;
 pub mod attr;
+pub mod header;
+pub mod message;
+pub mod request;
+pub mod transport;
