@@ -44,6 +44,12 @@ pub trait Kernel {
     /// As [`generation`](Kernel::generation).
     fn chains(&mut self, family: Family) -> Result<Vec<Chain>, Error>;
 
+    /// One chain, without a dump of all of them; `None` when it is not there.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn chain(&mut self, family: Family, table: &TableName, chain: &ChainName) -> Result<Option<Chain>, Error>;
+
     /// The rules of a table, or of one chain of it; none when table or chain is not there. One chain costs a tenth of a
     /// millisecond, a big table a second.
     ///
@@ -69,6 +75,14 @@ pub trait Kernel {
     /// [`CommitError`] when nothing was committed; [`CommitError::NoAnswer`] is the one case that needs a look at
     /// [`generation`](Kernel::generation) to know.
     fn commit(&mut self, batch: &Sealed) -> Result<Committed, CommitError>;
+
+    /// Lets the kernel run and validate a transaction, then drops it: `BATCH_END` is not sent
+    /// ([`Sealed::bytes_for_check`]), which makes nfnetlink validate the jump graph and abort
+    /// (`NFNL_ABORT_VALIDATE`, `nfnetlink_rcv_batch`). This is what `nft -c` does.
+    ///
+    /// # Errors
+    /// [`CommitError`] as [`commit`](Kernel::commit) would give it; here no answer is success.
+    fn check(&mut self, batch: &Sealed) -> Result<Committed, CommitError>;
 }
 
 /// What is known about a transaction that went through.

@@ -54,6 +54,13 @@ impl Sealed {
         &self.bytes
     }
 
+    /// The datagram without `BATCH_END`: the kernel runs and validates the operations, then drops them.
+    #[must_use]
+    pub fn bytes_for_check(&self) -> &[u8] {
+        // `BATCH_END` is a header without attributes.
+        self.bytes.get(..self.bytes.len().saturating_sub(20)).unwrap_or_default()
+    }
+
     /// Number of messages, `BATCH_BEGIN` and `BATCH_END` included.
     #[must_use]
     pub fn messages(&self) -> usize {
