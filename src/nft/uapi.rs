@@ -280,3 +280,323 @@ pub const NFT_OBJECT_CT_EXPECT: u32 = 9;
 pub const NFT_OBJECT_SYNPROXY: u32 = 10;
 
 // Expressions: one group an `enum nft_*_attributes`, in the header's order.
+
+// enum nft_immediate_attributes
+pub const NFTA_IMMEDIATE_DREG: u16 = 1;
+pub const NFTA_IMMEDIATE_DATA: u16 = 2;
+
+// enum nft_bitwise_ops
+pub const NFT_BITWISE_MASK_XOR: u32 = 0;
+pub const NFT_BITWISE_LSHIFT: u32 = 1;
+pub const NFT_BITWISE_RSHIFT: u32 = 2;
+
+// enum nft_bitwise_attributes
+pub const NFTA_BITWISE_SREG: u16 = 1;
+pub const NFTA_BITWISE_DREG: u16 = 2;
+pub const NFTA_BITWISE_LEN: u16 = 3;
+pub const NFTA_BITWISE_MASK: u16 = 4;
+pub const NFTA_BITWISE_XOR: u16 = 5;
+pub const NFTA_BITWISE_OP: u16 = 6;
+pub const NFTA_BITWISE_DATA: u16 = 7;
+
+// enum nft_byteorder_ops
+pub const NFT_BYTEORDER_NTOH: u32 = 0;
+pub const NFT_BYTEORDER_HTON: u32 = 1;
+
+// enum nft_byteorder_attributes
+pub const NFTA_BYTEORDER_SREG: u16 = 1;
+pub const NFTA_BYTEORDER_DREG: u16 = 2;
+pub const NFTA_BYTEORDER_OP: u16 = 3;
+pub const NFTA_BYTEORDER_LEN: u16 = 4;
+pub const NFTA_BYTEORDER_SIZE: u16 = 5;
+
+// enum nft_cmp_ops
+pub const NFT_CMP_EQ: u32 = 0;
+pub const NFT_CMP_NEQ: u32 = 1;
+pub const NFT_CMP_LT: u32 = 2;
+pub const NFT_CMP_LTE: u32 = 3;
+pub const NFT_CMP_GT: u32 = 4;
+pub const NFT_CMP_GTE: u32 = 5;
+
+// enum nft_cmp_attributes
+pub const NFTA_CMP_SREG: u16 = 1;
+pub const NFTA_CMP_OP: u16 = 2;
+pub const NFTA_CMP_DATA: u16 = 3;
+
+// enum nft_range_ops
+pub const NFT_RANGE_EQ: u32 = 0;
+pub const NFT_RANGE_NEQ: u32 = 1;
+
+// enum nft_range_attributes
+pub const NFTA_RANGE_SREG: u16 = 1;
+pub const NFTA_RANGE_OP: u16 = 2;
+pub const NFTA_RANGE_FROM_DATA: u16 = 3;
+pub const NFTA_RANGE_TO_DATA: u16 = 4;
+
+// enum nft_lookup_flags
+pub const NFT_LOOKUP_F_INV: u32 = 1;
+
+// enum nft_lookup_attributes
+pub const NFTA_LOOKUP_SET: u16 = 1;
+pub const NFTA_LOOKUP_SREG: u16 = 2;
+pub const NFTA_LOOKUP_DREG: u16 = 3;
+pub const NFTA_LOOKUP_SET_ID: u16 = 4;
+pub const NFTA_LOOKUP_FLAGS: u16 = 5;
+
+// enum nft_dynset_ops
+pub const NFT_DYNSET_OP_ADD: u32 = 0;
+pub const NFT_DYNSET_OP_UPDATE: u32 = 1;
+pub const NFT_DYNSET_OP_DELETE: u32 = 2;
+
+// enum nft_dynset_flags
+pub const NFT_DYNSET_F_INV: u32 = 1;
+pub const NFT_DYNSET_F_EXPR: u32 = 2;
+
+// enum nft_dynset_attributes
+pub const NFTA_DYNSET_SET_NAME: u16 = 1;
+pub const NFTA_DYNSET_SET_ID: u16 = 2;
+pub const NFTA_DYNSET_OP: u16 = 3;
+pub const NFTA_DYNSET_SREG_KEY: u16 = 4;
+pub const NFTA_DYNSET_SREG_DATA: u16 = 5;
+pub const NFTA_DYNSET_TIMEOUT: u16 = 6;
+pub const NFTA_DYNSET_EXPR: u16 = 7;
+pub const NFTA_DYNSET_PAD: u16 = 8;
+pub const NFTA_DYNSET_FLAGS: u16 = 9;
+pub const NFTA_DYNSET_EXPRESSIONS: u16 = 10;
+
+// enum nft_payload_bases
+pub const NFT_PAYLOAD_LL_HEADER: u32 = 0;
+pub const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+pub const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
+pub const NFT_PAYLOAD_INNER_HEADER: u32 = 3;
+pub const NFT_PAYLOAD_TUN_HEADER: u32 = 4;
+
+// enum nft_payload_csum_types
+pub const NFT_PAYLOAD_CSUM_NONE: u32 = 0;
+pub const NFT_PAYLOAD_CSUM_INET: u32 = 1;
+pub const NFT_PAYLOAD_CSUM_SCTP: u32 = 2;
+
+// enum nft_payload_csum_flags
+pub const NFT_PAYLOAD_L4CSUM_PSEUDOHDR: u32 = 1;
+
+// enum nft_payload_attributes
+pub const NFTA_PAYLOAD_DREG: u16 = 1;
+pub const NFTA_PAYLOAD_BASE: u16 = 2;
+pub const NFTA_PAYLOAD_OFFSET: u16 = 3;
+pub const NFTA_PAYLOAD_LEN: u16 = 4;
+pub const NFTA_PAYLOAD_SREG: u16 = 5;
+pub const NFTA_PAYLOAD_CSUM_TYPE: u16 = 6;
+pub const NFTA_PAYLOAD_CSUM_OFFSET: u16 = 7;
+pub const NFTA_PAYLOAD_CSUM_FLAGS: u16 = 8;
+
+// enum nft_exthdr_flags
+pub const NFT_EXTHDR_F_PRESENT: u32 = 1;
+
+// enum nft_exthdr_op
+pub const NFT_EXTHDR_OP_IPV6: u32 = 0;
+pub const NFT_EXTHDR_OP_TCPOPT: u32 = 1;
+pub const NFT_EXTHDR_OP_IPV4: u32 = 2;
+pub const NFT_EXTHDR_OP_SCTP: u32 = 3;
+pub const NFT_EXTHDR_OP_DCCP: u32 = 4;
+
+// enum nft_exthdr_attributes
+pub const NFTA_EXTHDR_DREG: u16 = 1;
+pub const NFTA_EXTHDR_TYPE: u16 = 2;
+pub const NFTA_EXTHDR_OFFSET: u16 = 3;
+pub const NFTA_EXTHDR_LEN: u16 = 4;
+pub const NFTA_EXTHDR_FLAGS: u16 = 5;
+pub const NFTA_EXTHDR_OP: u16 = 6;
+pub const NFTA_EXTHDR_SREG: u16 = 7;
+
+// enum nft_hash_types
+pub const NFT_HASH_JENKINS: u32 = 0;
+pub const NFT_HASH_SYM: u32 = 1;
+
+// enum nft_hash_attributes
+pub const NFTA_HASH_SREG: u16 = 1;
+pub const NFTA_HASH_DREG: u16 = 2;
+pub const NFTA_HASH_LEN: u16 = 3;
+pub const NFTA_HASH_MODULUS: u16 = 4;
+pub const NFTA_HASH_SEED: u16 = 5;
+pub const NFTA_HASH_OFFSET: u16 = 6;
+pub const NFTA_HASH_TYPE: u16 = 7;
+
+// enum nft_meta_attributes
+pub const NFTA_META_DREG: u16 = 1;
+pub const NFTA_META_KEY: u16 = 2;
+pub const NFTA_META_SREG: u16 = 3;
+
+// enum nft_socket_attributes
+pub const NFTA_SOCKET_KEY: u16 = 1;
+pub const NFTA_SOCKET_DREG: u16 = 2;
+pub const NFTA_SOCKET_LEVEL: u16 = 3;
+
+// enum nft_socket_keys
+pub const NFT_SOCKET_TRANSPARENT: u32 = 0;
+pub const NFT_SOCKET_MARK: u32 = 1;
+pub const NFT_SOCKET_WILDCARD: u32 = 2;
+pub const NFT_SOCKET_CGROUPV2: u32 = 3;
+
+// enum nft_ct_attributes
+pub const NFTA_CT_DREG: u16 = 1;
+pub const NFTA_CT_KEY: u16 = 2;
+pub const NFTA_CT_DIRECTION: u16 = 3;
+pub const NFTA_CT_SREG: u16 = 4;
+
+// enum nft_limit_type
+pub const NFT_LIMIT_PKTS: u32 = 0;
+pub const NFT_LIMIT_PKT_BYTES: u32 = 1;
+
+// enum nft_limit_flags
+pub const NFT_LIMIT_F_INV: u32 = 1;
+
+// enum nft_limit_attributes
+pub const NFTA_LIMIT_RATE: u16 = 1;
+pub const NFTA_LIMIT_UNIT: u16 = 2;
+pub const NFTA_LIMIT_BURST: u16 = 3;
+pub const NFTA_LIMIT_TYPE: u16 = 4;
+pub const NFTA_LIMIT_FLAGS: u16 = 5;
+pub const NFTA_LIMIT_PAD: u16 = 6;
+
+// enum nft_connlimit_flags
+pub const NFT_CONNLIMIT_F_INV: u32 = 1;
+
+// enum nft_connlimit_attributes
+pub const NFTA_CONNLIMIT_COUNT: u16 = 1;
+pub const NFTA_CONNLIMIT_FLAGS: u16 = 2;
+
+// enum nft_counter_attributes
+pub const NFTA_COUNTER_PAD: u16 = 3;
+
+// enum nft_log_attributes
+pub const NFTA_LOG_GROUP: u16 = 1;
+pub const NFTA_LOG_PREFIX: u16 = 2;
+pub const NFTA_LOG_SNAPLEN: u16 = 3;
+pub const NFTA_LOG_QTHRESHOLD: u16 = 4;
+pub const NFTA_LOG_LEVEL: u16 = 5;
+pub const NFTA_LOG_FLAGS: u16 = 6;
+
+// enum nft_log_level
+pub const NFT_LOGLEVEL_EMERG: u32 = 0;
+pub const NFT_LOGLEVEL_ALERT: u32 = 1;
+pub const NFT_LOGLEVEL_CRIT: u32 = 2;
+pub const NFT_LOGLEVEL_ERR: u32 = 3;
+pub const NFT_LOGLEVEL_WARNING: u32 = 4;
+pub const NFT_LOGLEVEL_NOTICE: u32 = 5;
+pub const NFT_LOGLEVEL_INFO: u32 = 6;
+pub const NFT_LOGLEVEL_DEBUG: u32 = 7;
+pub const NFT_LOGLEVEL_AUDIT: u32 = 8;
+
+// enum nft_quota_flags
+pub const NFT_QUOTA_F_INV: u32 = 1;
+pub const NFT_QUOTA_F_DEPLETED: u32 = 2;
+
+// enum nft_quota_attributes
+pub const NFTA_QUOTA_BYTES: u16 = 1;
+pub const NFTA_QUOTA_FLAGS: u16 = 2;
+pub const NFTA_QUOTA_PAD: u16 = 3;
+pub const NFTA_QUOTA_CONSUMED: u16 = 4;
+
+// enum nft_reject_types
+pub const NFT_REJECT_ICMP_UNREACH: u32 = 0;
+pub const NFT_REJECT_TCP_RST: u32 = 1;
+pub const NFT_REJECT_ICMPX_UNREACH: u32 = 2;
+
+// enum nft_reject_inet_code
+pub const NFT_REJECT_ICMPX_NO_ROUTE: u32 = 0;
+pub const NFT_REJECT_ICMPX_PORT_UNREACH: u32 = 1;
+pub const NFT_REJECT_ICMPX_HOST_UNREACH: u32 = 2;
+pub const NFT_REJECT_ICMPX_ADMIN_PROHIBITED: u32 = 3;
+
+// enum nft_reject_attributes
+pub const NFTA_REJECT_TYPE: u16 = 1;
+pub const NFTA_REJECT_ICMP_CODE: u16 = 2;
+
+// enum nft_nat_types
+pub const NFT_NAT_SNAT: u32 = 0;
+pub const NFT_NAT_DNAT: u32 = 1;
+
+// enum nft_nat_attributes
+pub const NFTA_NAT_TYPE: u16 = 1;
+pub const NFTA_NAT_FAMILY: u16 = 2;
+pub const NFTA_NAT_REG_ADDR_MIN: u16 = 3;
+pub const NFTA_NAT_REG_ADDR_MAX: u16 = 4;
+pub const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
+pub const NFTA_NAT_REG_PROTO_MAX: u16 = 6;
+pub const NFTA_NAT_FLAGS: u16 = 7;
+
+// enum nft_tproxy_attributes
+pub const NFTA_TPROXY_FAMILY: u16 = 1;
+pub const NFTA_TPROXY_REG_ADDR: u16 = 2;
+pub const NFTA_TPROXY_REG_PORT: u16 = 3;
+
+// enum nft_masq_attributes
+pub const NFTA_MASQ_FLAGS: u16 = 1;
+pub const NFTA_MASQ_REG_PROTO_MIN: u16 = 2;
+pub const NFTA_MASQ_REG_PROTO_MAX: u16 = 3;
+
+// enum nft_redir_attributes
+pub const NFTA_REDIR_REG_PROTO_MIN: u16 = 1;
+pub const NFTA_REDIR_REG_PROTO_MAX: u16 = 2;
+pub const NFTA_REDIR_FLAGS: u16 = 3;
+
+// enum nft_objref_attributes
+pub const NFTA_OBJREF_IMM_TYPE: u16 = 1;
+pub const NFTA_OBJREF_IMM_NAME: u16 = 2;
+pub const NFTA_OBJREF_SET_SREG: u16 = 3;
+pub const NFTA_OBJREF_SET_NAME: u16 = 4;
+pub const NFTA_OBJREF_SET_ID: u16 = 5;
+
+// enum nft_fib_attributes
+pub const NFTA_FIB_DREG: u16 = 1;
+pub const NFTA_FIB_RESULT: u16 = 2;
+pub const NFTA_FIB_FLAGS: u16 = 3;
+
+// enum nft_fib_result
+pub const NFT_FIB_RESULT_OIF: u32 = 1;
+pub const NFT_FIB_RESULT_OIFNAME: u32 = 2;
+pub const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
+
+// enum nft_fib_flags
+pub const NFTA_FIB_F_SADDR: u32 = 1;
+pub const NFTA_FIB_F_DADDR: u32 = 2;
+pub const NFTA_FIB_F_MARK: u32 = 4;
+pub const NFTA_FIB_F_IIF: u32 = 8;
+pub const NFTA_FIB_F_OIF: u32 = 16;
+pub const NFTA_FIB_F_PRESENT: u32 = 32;
+
+// enum nft_ng_attributes
+pub const NFTA_NG_DREG: u16 = 1;
+pub const NFTA_NG_MODULUS: u16 = 2;
+pub const NFTA_NG_TYPE: u16 = 3;
+pub const NFTA_NG_OFFSET: u16 = 4;
+
+// enum nft_ng_types
+pub const NFT_NG_INCREMENTAL: u32 = 0;
+pub const NFT_NG_RANDOM: u32 = 1;
+
+// enum nft_match_attributes (nf_tables_compat.h)
+pub const NFTA_MATCH_NAME: u16 = 1;
+pub const NFTA_MATCH_REV: u16 = 2;
+pub const NFTA_MATCH_INFO: u16 = 3;
+
+// enum nft_target_attributes (nf_tables_compat.h)
+pub const NFTA_TARGET_NAME: u16 = 1;
+pub const NFTA_TARGET_REV: u16 = 2;
+pub const NFTA_TARGET_INFO: u16 = 3;
+
+// NF_NAT_RANGE_* (nf_nat.h)
+pub const NF_NAT_RANGE_MAP_IPS: u32 = 1;
+pub const NF_NAT_RANGE_PROTO_SPECIFIED: u32 = 2;
+pub const NF_NAT_RANGE_PROTO_RANDOM: u32 = 4;
+pub const NF_NAT_RANGE_PERSISTENT: u32 = 8;
+pub const NF_NAT_RANGE_PROTO_RANDOM_FULLY: u32 = 16;
+pub const NF_NAT_RANGE_PROTO_OFFSET: u32 = 32;
+pub const NF_NAT_RANGE_NETMAP: u32 = 64;
+
+// NF_LOG_* (nf_log.h)
+pub const NF_LOG_TCPSEQ: u32 = 1;
+pub const NF_LOG_TCPOPT: u32 = 2;
+pub const NF_LOG_IPOPT: u32 = 4;
+pub const NF_LOG_UID: u32 = 8;
+pub const NF_LOG_MACDECODE: u32 = 32;
