@@ -85,6 +85,12 @@ pub enum AttrError {
         /// The value, in host order.
         value: u64,
     },
+    /// An attribute is not known where it stands, or stands there twice.
+    #[error("attribute {kind} is not known here, or stands here twice")]
+    Unexpected {
+        /// The attribute's type.
+        kind: u16,
+    },
 }
 
 /// Appends attributes to a buffer.

@@ -1,5 +1,9 @@
 //! Register contents of up to 16 bytes.
 
+use super::fields::Fields;
+use crate::netlink::attr::{AttrError, Reader, Writer, required};
+use crate::nft::uapi::NFTA_DATA_VALUE;
+
 /// Bytes as they stand in a register: in the order that the expression which loads the register uses (network order
 /// for packet fields, host order for marks and other kernel integers).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,5 +47,20 @@ impl std::fmt::Debug for Data {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("0x")?;
         self.as_bytes().iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl Data {
+    /// Writes the attribute `kind` with the bytes as `NFTA_DATA_VALUE`.
+    #[inline]
+    pub(crate) fn encode(&self, kind: u16, w: &mut Writer<'_>) {
+        w.nest(kind, |w| w.bytes(NFTA_DATA_VALUE, self.as_bytes()));
+    }
+
+    /// Reads the payload of an attribute that holds `NFTA_DATA_VALUE`.
+    pub(crate) fn decode(reader: Reader<'_>) -> Result<Self, AttrError> {
+        let f = Fields::<NFTA_DATA_VALUE>::read(reader)?;
+        let value = required(f.attr(NFTA_DATA_VALUE), NFTA_DATA_VALUE, "NFTA_DATA_VALUE")?.payload;
+        Self::new(value).ok_or(AttrError::BadSize { kind: NFTA_DATA_VALUE, want: Self::MAX, got: value.len() })
     }
 }

@@ -1,6 +1,9 @@
 //! `meta`: packet meta data into a register, or back.
 
 use super::Register;
+use super::fields::{Fields, need};
+use crate::netlink::attr::{AttrError, Reader, Writer};
+use crate::nft::uapi::{NFTA_META_DREG, NFTA_META_KEY, NFTA_META_SREG};
 
 /// Loads or sets packet meta data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,4 +66,31 @@ impl MetaKey {
     pub const SDIF: Self = Self(33);
     pub const SDIFNAME: Self = Self(34);
     pub const BRI_BROUTE: Self = Self(35);
+}
+
+impl Meta {
+    /// Writes the attributes of `NFTA_EXPR_DATA`, in libnftnl's order.
+    pub(crate) fn encode(&self, w: &mut Writer<'_>) {
+        match *self {
+            Self::Load { key, dreg } => {
+                w.u32_be(NFTA_META_KEY, key.0);
+                w.u32_be(NFTA_META_DREG, dreg.0);
+            }
+            Self::Store { key, sreg } => {
+                w.u32_be(NFTA_META_KEY, key.0);
+                w.u32_be(NFTA_META_SREG, sreg.0);
+            }
+        }
+    }
+
+    /// Reads the attributes of `NFTA_EXPR_DATA`.
+    pub(crate) fn decode(reader: Reader<'_>) -> Result<Self, AttrError> {
+        let f = Fields::<NFTA_META_SREG>::read(reader)?;
+        let key = MetaKey(need!(f.u32(NFTA_META_KEY)));
+        match f.register(NFTA_META_SREG)? {
+            None => Ok(Self::Load { key, dreg: need!(f.register(NFTA_META_DREG)) }),
+            Some(_) if f.attr(NFTA_META_DREG).is_some() => Err(AttrError::Unexpected { kind: NFTA_META_DREG }),
+            Some(sreg) => Ok(Self::Store { key, sreg }),
+        }
+    }
 }

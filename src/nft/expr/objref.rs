@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
+use super::fields::{Fields, need};
 use super::{Register, SetRef};
+use crate::netlink::attr::{AttrError, Reader, Writer};
+use crate::nft::uapi::{
+    NFTA_OBJREF_IMM_NAME, NFTA_OBJREF_IMM_TYPE, NFTA_OBJREF_SET_ID, NFTA_OBJREF_SET_NAME, NFTA_OBJREF_SET_SREG,
+};
 
 /// Uses a named object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,4 +26,46 @@ pub enum Objref {
         /// `NFTA_OBJREF_SET_SREG`.
         sreg: Register,
     },
+}
+
+impl Objref {
+    /// Writes the attributes of `NFTA_EXPR_DATA`, in libnftnl's order.
+    pub(crate) fn encode(&self, w: &mut Writer<'_>) {
+        match self {
+            Self::Name { kind, name } => {
+                w.u32_be(NFTA_OBJREF_IMM_TYPE, *kind);
+                w.string(NFTA_OBJREF_IMM_NAME, name);
+            }
+            Self::Map { set, sreg } => {
+                w.u32_be(NFTA_OBJREF_SET_SREG, sreg.0);
+                w.string(NFTA_OBJREF_SET_NAME, &set.name);
+                if set.id != 0 {
+                    w.u32_be(NFTA_OBJREF_SET_ID, set.id);
+                }
+            }
+        }
+    }
+
+    /// Reads the attributes of `NFTA_EXPR_DATA`.
+    pub(crate) fn decode(reader: Reader<'_>) -> Result<Self, AttrError> {
+        let f = Fields::<NFTA_OBJREF_SET_ID>::read(reader)?;
+        let Some(sreg) = f.register(NFTA_OBJREF_SET_SREG)? else {
+            for kind in [NFTA_OBJREF_SET_NAME, NFTA_OBJREF_SET_ID] {
+                if f.attr(kind).is_some() {
+                    return Err(AttrError::Unexpected { kind });
+                }
+            }
+            return Ok(Self::Name {
+                kind: need!(f.u32(NFTA_OBJREF_IMM_TYPE)),
+                name: need!(f.name(NFTA_OBJREF_IMM_NAME)),
+            });
+        };
+        for kind in [NFTA_OBJREF_IMM_TYPE, NFTA_OBJREF_IMM_NAME] {
+            if f.attr(kind).is_some() {
+                return Err(AttrError::Unexpected { kind });
+            }
+        }
+        let set = SetRef { name: need!(f.name(NFTA_OBJREF_SET_NAME)), id: f.u32(NFTA_OBJREF_SET_ID)?.unwrap_or(0) };
+        Ok(Self::Map { set, sreg })
+    }
 }
