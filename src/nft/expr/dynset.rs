@@ -47,12 +47,12 @@ impl Dynset {
             w.u32_be(NFTA_DYNSET_SREG_DATA, sreg.0);
         }
         w.u32_be(NFTA_DYNSET_OP, self.op.number());
+        if let Some(timeout) = self.timeout {
+            w.u64_be(NFTA_DYNSET_TIMEOUT, timeout);
+        }
         w.string(NFTA_DYNSET_SET_NAME, &self.set.name);
         if self.set.id != 0 {
             w.u32_be(NFTA_DYNSET_SET_ID, self.set.id);
-        }
-        if let Some(timeout) = self.timeout {
-            w.u64_be(NFTA_DYNSET_TIMEOUT, timeout);
         }
         let mut flags = if self.inverted { NFT_DYNSET_F_INV } else { 0 };
         match self.exprs.as_slice() {

@@ -49,9 +49,9 @@ pub enum FibResult {
 impl Fib {
     /// Writes the attributes of `NFTA_EXPR_DATA`, in libnftnl's order.
     pub(crate) fn encode(&self, w: &mut Writer<'_>) {
-        w.u32_be(NFTA_FIB_DREG, self.dreg.0);
-        w.u32_be(NFTA_FIB_RESULT, self.result.number());
         w.u32_be(NFTA_FIB_FLAGS, self.flags.bits());
+        w.u32_be(NFTA_FIB_RESULT, self.result.number());
+        w.u32_be(NFTA_FIB_DREG, self.dreg.0);
     }
 
     /// Reads the attributes of `NFTA_EXPR_DATA`.

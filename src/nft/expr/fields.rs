@@ -76,6 +76,16 @@ impl<'a, const MAX: u16> Fields<'a, MAX> {
         self.attr(kind).map(|a| a.string().map(Arc::from)).transpose()
     }
 
+    /// A name that may stand without its NUL, as `NLA_STRING` allows.
+    pub(super) fn open_name(&self, kind: u16) -> Result<Option<Arc<str>>, AttrError> {
+        let Some(attr) = self.attr(kind) else { return Ok(None) };
+        let text = attr.payload.strip_suffix(&[0]).unwrap_or(attr.payload);
+        match std::str::from_utf8(text) {
+            Ok(text) if !text.contains('\0') => Ok(Some(text.into())),
+            _ => Err(AttrError::BadString { kind }),
+        }
+    }
+
     pub(super) fn data(&self, kind: u16) -> Result<Option<Data>, AttrError> {
         self.attr(kind).map(|a| Data::decode(a.attrs())).transpose()
     }

@@ -34,11 +34,11 @@ pub struct SetRef {
 impl Lookup {
     /// Writes the attributes of `NFTA_EXPR_DATA`, in libnftnl's order.
     pub(crate) fn encode(&self, w: &mut Writer<'_>) {
-        w.string(NFTA_LOOKUP_SET, &self.set.name);
         w.u32_be(NFTA_LOOKUP_SREG, self.sreg.0);
         if let Some(dreg) = self.dreg {
             w.u32_be(NFTA_LOOKUP_DREG, dreg.0);
         }
+        w.string(NFTA_LOOKUP_SET, &self.set.name);
         if self.set.id != 0 {
             w.u32_be(NFTA_LOOKUP_SET_ID, self.set.id);
         }

@@ -241,6 +241,4 @@ pub fn decode_list(reader: Reader<'_>) -> Result<Vec<Expr>, AttrError> {
 }
 
 #[cfg(test)]
-mod samples;
-#[cfg(test)]
 mod tests;

@@ -29,16 +29,16 @@ pub enum Objref {
 }
 
 impl Objref {
-    /// Writes the attributes of `NFTA_EXPR_DATA`, in libnftnl's order.
+    /// Writes the attributes of `NFTA_EXPR_DATA`, in libnftnl's order; like it, without a NUL after the names.
     pub(crate) fn encode(&self, w: &mut Writer<'_>) {
         match self {
             Self::Name { kind, name } => {
                 w.u32_be(NFTA_OBJREF_IMM_TYPE, *kind);
-                w.string(NFTA_OBJREF_IMM_NAME, name);
+                w.bytes(NFTA_OBJREF_IMM_NAME, name.as_bytes());
             }
             Self::Map { set, sreg } => {
                 w.u32_be(NFTA_OBJREF_SET_SREG, sreg.0);
-                w.string(NFTA_OBJREF_SET_NAME, &set.name);
+                w.bytes(NFTA_OBJREF_SET_NAME, set.name.as_bytes());
                 if set.id != 0 {
                     w.u32_be(NFTA_OBJREF_SET_ID, set.id);
                 }
@@ -57,7 +57,7 @@ impl Objref {
             }
             return Ok(Self::Name {
                 kind: need!(f.u32(NFTA_OBJREF_IMM_TYPE)),
-                name: need!(f.name(NFTA_OBJREF_IMM_NAME)),
+                name: need!(f.open_name(NFTA_OBJREF_IMM_NAME)),
             });
         };
         for kind in [NFTA_OBJREF_IMM_TYPE, NFTA_OBJREF_IMM_NAME] {
@@ -65,7 +65,8 @@ impl Objref {
                 return Err(AttrError::Unexpected { kind });
             }
         }
-        let set = SetRef { name: need!(f.name(NFTA_OBJREF_SET_NAME)), id: f.u32(NFTA_OBJREF_SET_ID)?.unwrap_or(0) };
+        let set =
+            SetRef { name: need!(f.open_name(NFTA_OBJREF_SET_NAME)), id: f.u32(NFTA_OBJREF_SET_ID)?.unwrap_or(0) };
         Ok(Self::Map { set, sreg })
     }
 }

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::name::ChainName;
 use crate::netlink::attr::{NLA_F_NESTED, align};
+use crate::nft::Family;
+
+mod samples;
 
 fn encoded(expr: &Expr) -> Vec<u8> {
     // Not zero, so that a byte nobody wrote would be seen.

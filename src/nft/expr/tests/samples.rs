@@ -1,8 +1,8 @@
-//! Values for the tests: every expression with every attribute present and absent, and random ones.
+//! Values for the tests: every expression, with every attribute present and absent.
+//!
+//! The oracle crate includes this file too, so it takes all that it needs from the module it stands in.
 
 use super::*;
-use crate::name::ChainName;
-use crate::nft::Family;
 
 fn chain() -> ChainName {
     ChainName::new("nova-compute-inst-42").unwrap()
@@ -13,7 +13,7 @@ fn set(id: u32) -> SetRef {
 }
 
 /// Each in normal form, so that a round trip is the identity. A new variant needs a case here: a test counts them.
-pub(super) fn all() -> Vec<Expr> {
+pub(crate) fn all() -> Vec<Expr> {
     let (r1, r2, word) = (Register::R1, Register::R2, Register::word(3));
     let four = Data::from([10, 0, 0, 1]);
     let mask = Data::from([255, 255, 255, 0]);
