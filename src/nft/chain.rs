@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::Family;
+use super::expr::Counter;
+use super::message::named;
+use super::uapi::*;
 use crate::name::{ChainName, TableName};
+use crate::netlink::attr::{Attr, AttrError, Reader, Writer, required};
 
 /// A chain: a regular one, or a base chain when it has [`base`](Chain::base).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub struct Chain {
     /// `NFTA_CHAIN_HOOK`, `_TYPE`, `_POLICY`, for base chains.
     pub base: Option<BaseChain>,
     /// `NFTA_CHAIN_COUNTERS`, of base chains: packets and bytes that met the policy.
-    pub counters: Option<super::expr::Counter>,
+    pub counters: Option<Counter>,
     /// `NFTA_CHAIN_USE`: rules in it and references to it; set by the kernel.
     pub uses: Option<u32>,
     /// `NFTA_CHAIN_FLAGS` (`NFT_CHAIN_*`: 1 base, 2 hardware offload, 4 binding).
@@ -50,4 +54,158 @@ pub enum Policy {
     Drop,
     /// `NF_ACCEPT`.
     Accept,
+}
+
+impl Policy {
+    fn code(self) -> i32 {
+        match self {
+            Self::Drop => NF_DROP,
+            Self::Accept => NF_ACCEPT,
+        }
+    }
+
+    fn decode(attribute: &Attr<'_>) -> Result<Self, AttrError> {
+        let code = attribute.u32_be()?;
+        match i32::try_from(code) {
+            Ok(NF_DROP) => Ok(Self::Drop),
+            Ok(NF_ACCEPT) => Ok(Self::Accept),
+            _ => Err(AttrError::UnknownValue { kind: attribute.kind, value: code.into() }),
+        }
+    }
+}
+
+impl Chain {
+    /// A regular chain to make.
+    #[must_use]
+    pub fn new(family: Family, table: TableName, name: ChainName) -> Self {
+        Self { family, table, name, handle: None, base: None, counters: None, uses: None, flags: None, userdata: None }
+    }
+
+    /// Writes the attributes of a message about this chain.
+    pub fn encode(&self, w: &mut Writer<'_>) {
+        w.string(NFTA_CHAIN_TABLE, self.table.as_str());
+        w.string(NFTA_CHAIN_NAME, self.name.as_str());
+        if let Some(base) = &self.base {
+            base.encode_hook(w);
+            if let Some(policy) = base.policy {
+                w.u32_be(NFTA_CHAIN_POLICY, policy.code().cast_unsigned());
+            }
+        }
+        if let Some(uses) = self.uses {
+            w.u32_be(NFTA_CHAIN_USE, uses);
+        }
+        if let Some(counter) = self.counters {
+            w.nest(NFTA_CHAIN_COUNTERS, |w| {
+                w.u64_be(NFTA_COUNTER_PACKETS, counter.packets);
+                w.u64_be(NFTA_COUNTER_BYTES, counter.bytes);
+            });
+        }
+        if let Some(handle) = self.handle {
+            w.u64_be(NFTA_CHAIN_HANDLE, handle);
+        }
+        if let Some(base) = &self.base {
+            w.string(NFTA_CHAIN_TYPE, &base.kind);
+        }
+        if let Some(flags) = self.flags {
+            w.u32_be(NFTA_CHAIN_FLAGS, flags);
+        }
+        if let Some(userdata) = &self.userdata {
+            w.bytes(NFTA_CHAIN_USERDATA, userdata);
+        }
+    }
+
+    /// Reads the attributes of a message about a chain.
+    ///
+    /// # Errors
+    /// [`AttrError`] when one is malformed, table or name is missing, or a hook comes without a type.
+    pub fn decode(family: Family, attributes: Reader<'_>) -> Result<Self, AttrError> {
+        let (mut table, mut name, mut hook, mut kind, mut policy) = (None, None, None, None, None);
+        let (mut handle, mut counters, mut uses, mut flags, mut userdata) = (None, None, None, None, None);
+        for attribute in attributes {
+            let attribute = attribute?;
+            match attribute.kind {
+                NFTA_CHAIN_TABLE => table = Some(named(&attribute, TableName::new)?),
+                NFTA_CHAIN_NAME => name = Some(named(&attribute, ChainName::new)?),
+                NFTA_CHAIN_HANDLE => handle = Some(attribute.u64_be()?),
+                NFTA_CHAIN_HOOK => hook = Some(Hook::decode(attribute.attrs())?),
+                NFTA_CHAIN_TYPE => kind = Some(Arc::from(attribute.string()?)),
+                NFTA_CHAIN_POLICY => policy = Some(Policy::decode(&attribute)?),
+                NFTA_CHAIN_COUNTERS => counters = Some(decode_counters(attribute.attrs())?),
+                NFTA_CHAIN_USE => uses = Some(attribute.u32_be()?),
+                NFTA_CHAIN_FLAGS => flags = Some(attribute.u32_be()?),
+                NFTA_CHAIN_USERDATA => userdata = Some(attribute.payload.into()),
+                _ => {}
+            }
+        }
+        let base = match hook {
+            Some(Hook { number: hook, priority, devices }) => {
+                let kind = required(kind, NFTA_CHAIN_TYPE, "NFTA_CHAIN_TYPE")?;
+                Some(BaseChain { kind, hook, priority, policy, devices })
+            }
+            None => None,
+        };
+        let table = required(table, NFTA_CHAIN_TABLE, "NFTA_CHAIN_TABLE")?;
+        let name = required(name, NFTA_CHAIN_NAME, "NFTA_CHAIN_NAME")?;
+        Ok(Self { family, table, name, handle, base, counters, uses, flags, userdata })
+    }
+}
+
+impl BaseChain {
+    fn encode_hook(&self, w: &mut Writer<'_>) {
+        w.nest(NFTA_CHAIN_HOOK, |w| {
+            w.u32_be(NFTA_HOOK_HOOKNUM, self.hook);
+            w.u32_be(NFTA_HOOK_PRIORITY, self.priority.cast_unsigned());
+            match self.devices.as_slice() {
+                [] => {}
+                [device] => w.string(NFTA_HOOK_DEV, device),
+                devices => w.nest(NFTA_HOOK_DEVS, |w| devices.iter().for_each(|d| w.string(NFTA_DEVICE_NAME, d))),
+            }
+        });
+    }
+}
+
+struct Hook {
+    number: u32,
+    priority: i32,
+    devices: Vec<Arc<str>>,
+}
+
+impl Hook {
+    fn decode(attributes: Reader<'_>) -> Result<Self, AttrError> {
+        let (mut number, mut priority, mut first, mut devices) = (None, None, None, Vec::new());
+        for attribute in attributes {
+            let attribute = attribute?;
+            match attribute.kind {
+                NFTA_HOOK_HOOKNUM => number = Some(attribute.u32_be()?),
+                NFTA_HOOK_PRIORITY => priority = Some(attribute.u32_be()?.cast_signed()),
+                NFTA_HOOK_DEV => first = Some(Arc::from(attribute.string()?)),
+                NFTA_HOOK_DEVS => {
+                    devices = attribute.attrs().map(|d| Ok(Arc::from(d?.string()?))).collect::<Result<_, _>>()?;
+                }
+                _ => {}
+            }
+        }
+        // A chain on one device is dumped with both attributes (`nft_dump_basechain_hook`).
+        if devices.is_empty() {
+            devices.extend(first);
+        }
+        Ok(Self {
+            number: required(number, NFTA_HOOK_HOOKNUM, "NFTA_HOOK_HOOKNUM")?,
+            priority: required(priority, NFTA_HOOK_PRIORITY, "NFTA_HOOK_PRIORITY")?,
+            devices,
+        })
+    }
+}
+
+fn decode_counters(attributes: Reader<'_>) -> Result<Counter, AttrError> {
+    let mut counter = Counter::default();
+    for attribute in attributes {
+        let attribute = attribute?;
+        match attribute.kind {
+            NFTA_COUNTER_PACKETS => counter.packets = attribute.u64_be()?,
+            NFTA_COUNTER_BYTES => counter.bytes = attribute.u64_be()?,
+            _ => {}
+        }
+    }
+    Ok(counter)
 }

@@ -12,11 +12,16 @@
 mod chain;
 pub mod expr;
 mod family;
-mod rule;
+mod generation;
+pub mod message;
+pub mod rule;
 mod table;
 pub mod uapi;
+pub mod userdata;
 
 pub use chain::{BaseChain, Chain, Policy};
 pub use family::Family;
+pub use generation::Generation;
+pub use message::Message;
 pub use rule::{Compat, Rule};
 pub use table::{Table, TableFlags};

@@ -2,7 +2,9 @@
 
 use super::Family;
 use super::expr::Expr;
+use super::uapi::*;
 use crate::name::{ChainName, TableName};
+use crate::netlink::attr::Writer;
 
 /// A rule of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,4 +35,45 @@ pub struct Compat {
     pub protocol: u32,
     /// `NFTA_RULE_COMPAT_FLAGS`, `NFT_RULE_COMPAT_F_INV` (2): any protocol but this one.
     pub inverted: bool,
+}
+
+impl Compat {
+    fn encode(self, w: &mut Writer<'_>) {
+        w.nest(NFTA_RULE_COMPAT, |w| {
+            w.u32_be(NFTA_RULE_COMPAT_PROTO, self.protocol);
+            w.u32_be(NFTA_RULE_COMPAT_FLAGS, if self.inverted { NFT_RULE_COMPAT_F_INV } else { 0 });
+        });
+    }
+}
+
+/// Writes the attributes of a message about a rule from its parts, so that no [`Rule`] has to be built for it.
+///
+/// `expressions` writes the list elements of `NFTA_RULE_EXPRESSIONS`. Empty `userdata` is left out.
+#[inline]
+#[allow(clippy::too_many_arguments, reason = "one argument an attribute; the caller has no struct of them")]
+pub fn encode_parts(
+    w: &mut Writer<'_>,
+    table: &str,
+    chain: &str,
+    handle: Option<u64>,
+    position: Option<u64>,
+    expressions: impl FnOnce(&mut Writer<'_>),
+    compat: Option<Compat>,
+    userdata: &[u8],
+) {
+    w.string(NFTA_RULE_TABLE, table);
+    w.string(NFTA_RULE_CHAIN, chain);
+    if let Some(handle) = handle {
+        w.u64_be(NFTA_RULE_HANDLE, handle);
+    }
+    if let Some(position) = position {
+        w.u64_be(NFTA_RULE_POSITION, position);
+    }
+    if !userdata.is_empty() {
+        w.bytes(NFTA_RULE_USERDATA, userdata);
+    }
+    w.nest(NFTA_RULE_EXPRESSIONS, expressions);
+    if let Some(compat) = compat {
+        compat.encode(w);
+    }
 }

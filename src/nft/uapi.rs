@@ -117,6 +117,9 @@ pub const NFTA_HOOK_PRIORITY: u16 = 2;
 pub const NFTA_HOOK_DEV: u16 = 3;
 pub const NFTA_HOOK_DEVS: u16 = 4;
 
+// enum nft_devices_attributes
+pub const NFTA_DEVICE_NAME: u16 = 1;
+
 // enum nft_table_flags
 pub const NFT_TABLE_F_DORMANT: u32 = 1;
 pub const NFT_TABLE_F_OWNER: u32 = 2;
