@@ -95,10 +95,7 @@ impl Chain {
             w.u32_be(NFTA_CHAIN_USE, uses);
         }
         if let Some(counter) = self.counters {
-            w.nest(NFTA_CHAIN_COUNTERS, |w| {
-                w.u64_be(NFTA_COUNTER_PACKETS, counter.packets);
-                w.u64_be(NFTA_COUNTER_BYTES, counter.bytes);
-            });
+            w.nest(NFTA_CHAIN_COUNTERS, |w| counter.encode(w));
         }
         if let Some(handle) = self.handle {
             w.u64_be(NFTA_CHAIN_HANDLE, handle);
@@ -130,7 +127,7 @@ impl Chain {
                 NFTA_CHAIN_HOOK => hook = Some(Hook::decode(attribute.attrs())?),
                 NFTA_CHAIN_TYPE => kind = Some(Arc::from(attribute.string()?)),
                 NFTA_CHAIN_POLICY => policy = Some(Policy::decode(&attribute)?),
-                NFTA_CHAIN_COUNTERS => counters = Some(decode_counters(attribute.attrs())?),
+                NFTA_CHAIN_COUNTERS => counters = Some(Counter::decode(attribute.attrs())?),
                 NFTA_CHAIN_USE => uses = Some(attribute.u32_be()?),
                 NFTA_CHAIN_FLAGS => flags = Some(attribute.u32_be()?),
                 NFTA_CHAIN_USERDATA => userdata = Some(attribute.payload.into()),
@@ -195,17 +192,4 @@ impl Hook {
             devices,
         })
     }
-}
-
-fn decode_counters(attributes: Reader<'_>) -> Result<Counter, AttrError> {
-    let mut counter = Counter::default();
-    for attribute in attributes {
-        let attribute = attribute?;
-        match attribute.kind {
-            NFTA_COUNTER_PACKETS => counter.packets = attribute.u64_be()?,
-            NFTA_COUNTER_BYTES => counter.bytes = attribute.u64_be()?,
-            _ => {}
-        }
-    }
-    Ok(counter)
 }

@@ -7,7 +7,7 @@
 //! `net/netfilter/nfnetlink.c` (Linux v6.12).
 
 use super::uapi::*;
-use super::{Chain, Family, Generation, Table};
+use super::{Chain, Elements, Family, Generation, Object, Rule, Set, Table};
 use crate::name::NameError;
 use crate::netlink::attr::{Attr, AttrError, Reader, Writer};
 use crate::netlink::header::{FamilyHeader, NewFlags};
@@ -72,6 +72,14 @@ pub enum Message {
     DelTable(Table),
     NewChain(Chain),
     DelChain(Chain),
+    NewRule(Rule),
+    DelRule(Rule),
+    NewSet(Set),
+    DelSet(Set),
+    NewElements(Elements),
+    DelElements(Elements),
+    NewObject(Object),
+    DelObject(Object),
     NewGen(Generation),
     /// `NFNL_MSG_BATCH_BEGIN`.
     BatchBegin {
@@ -116,6 +124,14 @@ impl Message {
             NFT_MSG_DELTABLE => Self::DelTable(Table::decode(family, attributes)?),
             NFT_MSG_NEWCHAIN => Self::NewChain(Chain::decode(family, attributes)?),
             NFT_MSG_DELCHAIN => Self::DelChain(Chain::decode(family, attributes)?),
+            NFT_MSG_NEWRULE => Self::NewRule(Rule::decode(family, attributes)?),
+            NFT_MSG_DELRULE => Self::DelRule(Rule::decode(family, attributes)?),
+            NFT_MSG_NEWSET => Self::NewSet(Set::decode(family, attributes)?),
+            NFT_MSG_DELSET => Self::DelSet(Set::decode(family, attributes)?),
+            NFT_MSG_NEWSETELEM => Self::NewElements(Elements::decode(family, attributes)?),
+            NFT_MSG_DELSETELEM => Self::DelElements(Elements::decode(family, attributes)?),
+            NFT_MSG_NEWOBJ => Self::NewObject(Object::decode(family, attributes)?),
+            NFT_MSG_DELOBJ => Self::DelObject(Object::decode(family, attributes)?),
             _ => Self::Other { kind },
         })
     }

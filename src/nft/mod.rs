@@ -10,18 +10,24 @@
 //! Where the truth is: `include/uapi/linux/netfilter/nf_tables.h` and `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 mod chain;
+mod element;
 pub mod expr;
 mod family;
 mod generation;
 pub mod message;
+mod object;
 pub mod rule;
+mod set;
 mod table;
 pub mod uapi;
 pub mod userdata;
 
 pub use chain::{BaseChain, Chain, Policy};
+pub use element::{Element, ElementData, ElementFlags, Elements};
 pub use family::Family;
 pub use generation::Generation;
 pub use message::Message;
+pub use object::{CtHelper, Object, ObjectData};
 pub use rule::{Compat, Rule};
+pub use set::{Set, SetData, SetFlags, SetPolicy};
 pub use table::{Table, TableFlags};

@@ -1,10 +1,11 @@
 //! Rules.
 
 use super::Family;
-use super::expr::Expr;
+use super::expr::{self, Expr};
+use super::message::named;
 use super::uapi::*;
 use crate::name::{ChainName, TableName};
-use crate::netlink::attr::Writer;
+use crate::netlink::attr::{AttrError, Reader, Writer, required};
 
 /// A rule of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,61 @@ pub struct Compat {
     pub inverted: bool,
 }
 
+impl Rule {
+    /// Writes the attributes of a message about this rule.
+    pub fn encode(&self, w: &mut Writer<'_>) {
+        encode_parts(
+            w,
+            self.table.as_str(),
+            self.chain.as_str(),
+            self.handle,
+            self.position,
+            |w| expr::encode_list(&self.expressions, w),
+            self.compat,
+            self.userdata.as_deref().unwrap_or_default(),
+        );
+    }
+
+    /// Reads the attributes of a message about a rule.
+    ///
+    /// # Errors
+    /// [`AttrError`] when one is malformed, or table or chain is missing.
+    pub fn decode(family: Family, attributes: Reader<'_>) -> Result<Self, AttrError> {
+        let (mut table, mut chain, mut handle, mut position) = (None, None, None, None);
+        let (mut expressions, mut compat, mut userdata) = (Vec::new(), None, None);
+        for attribute in attributes {
+            let attribute = attribute?;
+            match attribute.kind {
+                NFTA_RULE_TABLE => table = Some(named(&attribute, TableName::new)?),
+                NFTA_RULE_CHAIN => chain = Some(named(&attribute, ChainName::new)?),
+                NFTA_RULE_HANDLE => handle = Some(attribute.u64_be()?),
+                NFTA_RULE_POSITION => position = Some(attribute.u64_be()?),
+                NFTA_RULE_EXPRESSIONS => expressions = expr::decode_list(attribute.attrs())?,
+                NFTA_RULE_COMPAT => compat = Some(Compat::decode(attribute.attrs())?),
+                NFTA_RULE_USERDATA if !attribute.payload.is_empty() => userdata = Some(attribute.payload.into()),
+                _ => {}
+            }
+        }
+        let table = required(table, NFTA_RULE_TABLE, "NFTA_RULE_TABLE")?;
+        let chain = required(chain, NFTA_RULE_CHAIN, "NFTA_RULE_CHAIN")?;
+        Ok(Self { family, table, chain, handle, position, expressions, compat, userdata })
+    }
+}
+
 impl Compat {
+    fn decode(attributes: Reader<'_>) -> Result<Self, AttrError> {
+        let mut compat = Self { protocol: 0, inverted: false };
+        for attribute in attributes {
+            let attribute = attribute?;
+            match attribute.kind {
+                NFTA_RULE_COMPAT_PROTO => compat.protocol = attribute.u32_be()?,
+                NFTA_RULE_COMPAT_FLAGS => compat.inverted = attribute.u32_be()? & NFT_RULE_COMPAT_F_INV != 0,
+                _ => {}
+            }
+        }
+        Ok(compat)
+    }
+
     fn encode(self, w: &mut Writer<'_>) {
         w.nest(NFTA_RULE_COMPAT, |w| {
             w.u32_be(NFTA_RULE_COMPAT_PROTO, self.protocol);

@@ -282,6 +282,11 @@ pub const NFT_OBJECT_SECMARK: u32 = 8;
 pub const NFT_OBJECT_CT_EXPECT: u32 = 9;
 pub const NFT_OBJECT_SYNPROXY: u32 = 10;
 
+// enum nft_ct_helper_attributes
+pub const NFTA_CT_HELPER_NAME: u16 = 1;
+pub const NFTA_CT_HELPER_L3PROTO: u16 = 2;
+pub const NFTA_CT_HELPER_L4PROTO: u16 = 3;
+
 // Expressions: one group an `enum nft_*_attributes`, in the header's order.
 
 // enum nft_immediate_attributes
