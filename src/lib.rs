@@ -12,8 +12,10 @@
 
 pub mod compile;
 pub mod kernel;
+pub mod manual;
 pub mod name;
 pub mod netlink;
 pub mod nft;
 pub mod rule;
 pub mod transaction;
+pub mod wrap;

@@ -1,0 +1,3 @@
+//! Why things are as they are: pages without code.
+
+pub mod parity;

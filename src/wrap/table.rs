@@ -1,0 +1,544 @@
+//! A table of one family: its chains, and every operation on them.
+//!
+//! Owns: the operations of the OpenStack iptables managers, as typed ones.
+//! Never: compares text; knows what is in the kernel.
+//!
+//! Every operation costs what it changes: chains are found by hash, rules by a hash in their chain, jumps to a chain and
+//! bearers of a tag by a reverse index. Equal rules are one value in memory, whatever chains they stand in.
+//!
+//! Invariant: an operation that returns an error changed nothing; one that changes nothing leaves no chain dirty.
+//!
+//! How it is tested: `tests/wrap_naive.rs` runs random operations beside a model that is a plain list.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use super::builtin::{TableId, TableKind};
+use super::chain::{Base, Chain, ChainKind};
+use super::entry::{self, Addition, Entry, Place};
+use super::error::ModelError;
+use super::family;
+use super::naming::{ChainKey, Naming};
+use super::pool::Pool;
+use super::refs::{ChainId, Refs};
+use super::slots::SlotId;
+use crate::name::ChainName;
+use crate::nft::Policy;
+use crate::nft::expr::Counter;
+use crate::rule::{ChainRef, Rule, Target};
+
+/// User chains are numbered from here on, built-in chains below by their hook.
+const FIRST_SERIAL: u64 = 16;
+
+/// The desired state of one table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    id: TableId,
+    naming: Arc<Naming>,
+    chains: Vec<Option<Chain>>,
+    free: Vec<ChainId>,
+    by_name: HashMap<ChainName, ChainId>,
+    order: BTreeMap<u64, ChainId>,
+    next_serial: u64,
+    tags: HashMap<Box<str>, Refs>,
+    pool: Pool,
+    hasher: RandomState,
+    dirty: BTreeSet<ChainName>,
+    fresh: bool,
+}
+
+impl Table {
+    pub(super) fn new(id: TableId, naming: Arc<Naming>) -> Self {
+        Self {
+            id,
+            naming,
+            chains: Vec::new(),
+            free: Vec::new(),
+            by_name: HashMap::new(),
+            order: BTreeMap::new(),
+            next_serial: FIRST_SERIAL,
+            tags: HashMap::new(),
+            pool: Pool::default(),
+            hasher: RandomState::new(),
+            dirty: BTreeSet::new(),
+            fresh: true,
+        }
+    }
+
+    /// Family and kind.
+    #[must_use]
+    pub fn id(&self) -> TableId {
+        self.id
+    }
+
+    /// Which table.
+    #[must_use]
+    pub fn kind(&self) -> TableKind {
+        self.id.kind
+    }
+
+    /// The chains: built-in ones by hook, then the others in the order of adding.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        self.order.values().filter_map(|&id| self.at(id)).filter(|chain| chain.is_present())
+    }
+
+    /// The chain, if the model says anything about it.
+    #[must_use]
+    pub fn chain<'k>(&self, chain: impl Into<ChainKey<'k>>) -> Option<&Chain> {
+        let id = self.find(chain.into()).ok()??;
+        self.at(id).filter(|chain| chain.is_present())
+    }
+
+    /// Whether the chain was added, or is built in.
+    #[must_use]
+    pub fn has_chain<'k>(&self, chain: impl Into<ChainKey<'k>>) -> bool {
+        self.chain(chain).is_some_and(|chain| chain.kind != ChainKind::Foreign)
+    }
+
+    /// Adds a chain, `$name` for a wrapped one. Returns whether it is new.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the name does not fit, is a target's, or belongs to a chain of another kind.
+    pub fn add_chain<'k>(&mut self, chain: impl Into<ChainKey<'k>>) -> Result<bool, ModelError> {
+        let key = chain.into();
+        self.declare(key).map(|(_, new)| new)
+    }
+
+    /// Adds a rule. Returns whether it is new: a rule that is there already, at the same place with the same tag, stays
+    /// where it is and is not added again. A built-in or foreign chain comes into the model with its first rule.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownChain`] when a wrapped chain was not added before; others for names and families.
+    pub fn add_rule<'k>(
+        &mut self,
+        chain: impl Into<ChainKey<'k>>,
+        rule: impl Into<Addition>,
+    ) -> Result<bool, ModelError> {
+        let (key, addition) = (chain.into(), self.resolve(rule.into())?);
+        let id = self.chain_for_rules(key)?;
+        Ok(self.insert(id, addition, true))
+    }
+
+    /// Adds a rule even when an equal one is there: for text that states a chain rule by rule.
+    ///
+    /// # Errors
+    /// As [`add_rule`](Table::add_rule).
+    pub fn push_rule<'k>(
+        &mut self,
+        chain: impl Into<ChainKey<'k>>,
+        rule: impl Into<Addition>,
+    ) -> Result<(), ModelError> {
+        let (key, addition) = (chain.into(), self.resolve(rule.into())?);
+        let id = self.chain_for_rules(key)?;
+        self.insert(id, addition, false);
+        Ok(())
+    }
+
+    /// Removes the first such rule of that place, with the same comment if there is one, else, when `rule` has no
+    /// comment, with any. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`ModelError`] when a name cannot be one.
+    pub fn remove_rule<'k>(
+        &mut self,
+        chain: impl Into<ChainKey<'k>>,
+        rule: &Rule,
+        place: Place,
+    ) -> Result<bool, ModelError> {
+        let addition = self.resolve(Addition::from(rule).place(place))?;
+        let Some(id) = self.find(chain.into())? else { return Ok(false) };
+        let wanted = &*addition.rule;
+        let hash = self.hash(wanted).1;
+        let Some(chain) = self.at(id) else { return Ok(false) };
+        let exact = chain.slots.find(hash, |e| e.place() == place && **e.rule() == *wanted);
+        let slot = exact.or_else(|| {
+            let bare = wanted.comment_text().is_none();
+            chain.slots.find(hash, |e| bare && e.place() == place && entry::same_but_comments(e.rule(), wanted))
+        });
+        let Some(slot) = slot else { return Ok(false) };
+        self.remove_slots(id, &[slot]);
+        Ok(true)
+    }
+
+    /// Removes the chain, its rules, and every jump and goto to it in the table. Returns whether it was there.
+    ///
+    /// # Errors
+    /// [`ModelError::BuiltinChain`] for a built-in chain; [`ModelError::NoComponent`].
+    pub fn remove_chain<'k>(&mut self, chain: impl Into<ChainKey<'k>>) -> Result<bool, ModelError> {
+        let Some(id) = self.find(chain.into())? else { return Ok(false) };
+        let Some(chain) = self.at(id) else { return Ok(false) };
+        match chain.kind {
+            ChainKind::Foreign => return Ok(false),
+            ChainKind::Builtin(_) => {
+                return Err(ModelError::BuiltinChain { table: self.id, chain: chain.name.clone() });
+            }
+            ChainKind::Wrapped | ChainKind::Shared => {}
+        }
+        let name = chain.name.clone();
+        self.clear(id);
+        self.remove_referring(&self.at(id).map(|c| c.refs.pairs()).unwrap_or_default(), |entry| {
+            entry.rule().chain_ref().is_some_and(|target| *target.name() == name)
+        });
+        self.touch(id);
+        if let Some(chain) = self.at_mut(id) {
+            chain.kind = ChainKind::Foreign;
+        }
+        self.release(id);
+        Ok(true)
+    }
+
+    /// Removes all of the component's rules in the chain; the chain stays. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`ModelError::NoComponent`].
+    pub fn empty_chain<'k>(&mut self, chain: impl Into<ChainKey<'k>>) -> Result<usize, ModelError> {
+        let Some(id) = self.find(chain.into())? else { return Ok(0) };
+        let count = self.clear(id);
+        self.release(id);
+        Ok(count)
+    }
+
+    /// Removes every rule that `is` takes. Returns how many there were. This one looks at every rule of the table.
+    pub fn remove_rules_where(&mut self, mut is: impl FnMut(&Chain, &Entry) -> bool) -> usize {
+        let mut removed = 0;
+        for id in self.order.values().copied().collect::<Vec<_>>() {
+            let Some(chain) = self.at(id) else { continue };
+            let slots: Vec<_> = chain.slots.slots().filter(|(_, e)| is(chain, e)).map(|(slot, _)| slot).collect();
+            removed += slots.len();
+            self.remove_slots(id, &slots);
+        }
+        removed
+    }
+
+    /// Removes every rule that was added with the tag, and no other. Returns how many there were.
+    pub fn clear_by_tag(&mut self, tag: &str) -> usize {
+        let pairs = self.tags.get(tag).map(Refs::pairs).unwrap_or_default();
+        self.remove_referring(&pairs, |entry| entry.tag() == Some(tag))
+    }
+
+    /// Makes these the component's rules in the chain, in this order, as given. Returns whether anything changed.
+    /// Rules that were there and still are keep their counters in the kernel.
+    ///
+    /// # Errors
+    /// As [`add_rule`](Table::add_rule); nothing changes then.
+    pub fn replace_chain<'k, R: Into<Addition>>(
+        &mut self,
+        chain: impl Into<ChainKey<'k>>,
+        rules: impl IntoIterator<Item = R>,
+    ) -> Result<bool, ModelError> {
+        let key = chain.into();
+        let mut additions: Vec<_> = rules.into_iter().map(|r| self.resolve(r.into())).collect::<Result<_, _>>()?;
+        additions.sort_by_key(|addition| addition.place);
+        let id = self.chain_for_rules(key)?;
+        let Some(chain) = self.at(id) else { return Ok(false) };
+        let same = chain.len() == additions.len() && chain.rules().zip(&additions).all(|(e, a)| e.is(a));
+        if !same {
+            self.clear(id);
+            for addition in additions {
+                self.insert(id, addition, false);
+            }
+        }
+        self.release(id);
+        Ok(!same)
+    }
+
+    /// Sets the policy of a built-in chain, with the counters that it starts with. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// [`ModelError::NoPolicy`] when the chain is not built in.
+    pub fn set_policy(&mut self, chain: &str, policy: Policy, counters: Option<Counter>) -> Result<bool, ModelError> {
+        if self.id.kind.builtin(chain).is_none() {
+            return Err(ModelError::NoPolicy { table: self.id, chain: chain.to_owned() });
+        }
+        let (id, _) = self.declare(ChainKey::Named(chain))?;
+        let base = Some(Box::new(Base { policy, counters }));
+        let Some(chain) = self.at_mut(id).filter(|chain| chain.base != base) else { return Ok(false) };
+        chain.base = base;
+        self.touch(id);
+        Ok(true)
+    }
+
+    /// The chains that changed since [`mark_applied`](super::Model::mark_applied), by name; those that
+    /// [`chain`](Table::chain) does not find any more are to lose the component's rules, and its own ones to go.
+    pub fn dirty(&self) -> impl Iterator<Item = &ChainName> {
+        self.dirty.iter()
+    }
+
+    /// Whether anything changed since [`mark_applied`](super::Model::mark_applied), the table being new included.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.fresh || !self.dirty.is_empty()
+    }
+
+    pub(super) fn mark_applied(&mut self) {
+        for name in std::mem::take(&mut self.dirty) {
+            if let Some(&id) = self.by_name.get(&name)
+                && let Some(chain) = self.at_mut(id)
+            {
+                chain.dirty = false;
+            }
+        }
+        self.fresh = false;
+    }
+
+    /// The chain of that kernel name, also one that is only jumped to.
+    pub(super) fn node(&self, name: &ChainName) -> Option<(ChainId, &Chain)> {
+        let id = *self.by_name.get(name)?;
+        self.at(id).map(|chain| (id, chain))
+    }
+
+    /// All chains with their numbers, in order, also those that are only jumped to.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (ChainId, &Chain)> {
+        self.order.values().filter_map(|&id| self.at(id).map(|chain| (id, chain)))
+    }
+
+    /// One more than the highest chain number.
+    pub(super) fn node_bound(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// The chain of that number.
+    pub(super) fn at(&self, id: ChainId) -> Option<&Chain> {
+        self.chains.get(id.index())?.as_ref()
+    }
+
+    fn at_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
+        self.chains.get_mut(id.index())?.as_mut()
+    }
+
+    fn find(&self, key: ChainKey<'_>) -> Result<Option<ChainId>, ModelError> {
+        Ok(self.by_name.get(self.naming.kernel_name(key)?.as_ref()).copied())
+    }
+
+    /// Finds or makes the chain of a name that is checked already.
+    fn node_for(&mut self, name: &ChainName) -> ChainId {
+        if let Some(&id) = self.by_name.get(name) {
+            return id;
+        }
+        let (kind, serial) = match self.id.kind.builtin(name.as_str()) {
+            Some(builtin) => (ChainKind::Builtin(builtin), builtin.hook as u64),
+            None => (ChainKind::Foreign, self.serial()),
+        };
+        let chain = Some(Chain::new(name.clone(), kind, serial));
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                self.chains.push(None);
+                ChainId(u32::try_from(self.chains.len() - 1).unwrap_or(u32::MAX))
+            }
+        };
+        if let Some(slot) = self.chains.get_mut(id.index()) {
+            *slot = chain;
+        }
+        self.by_name.insert(name.clone(), id);
+        self.order.insert(serial, id);
+        id
+    }
+
+    fn serial(&mut self) -> u64 {
+        self.next_serial += 1;
+        self.next_serial - 1
+    }
+
+    fn declare(&mut self, key: ChainKey<'_>) -> Result<(ChainId, bool), ModelError> {
+        let name = self.naming.checked(key)?;
+        let wanted = match key {
+            ChainKey::Wrapped(_) => ChainKind::Wrapped,
+            ChainKey::Named(_) => ChainKind::Shared,
+        };
+        let existing = self.node(&name).map(|(id, chain)| (id, chain.kind));
+        let collision = |with| Err(ModelError::Collision { table: self.id, name: name.clone(), with });
+        match existing {
+            Some((id, ChainKind::Builtin(_))) if wanted == ChainKind::Shared => return Ok((id, false)),
+            Some((id, kind)) if kind == wanted => return Ok((id, false)),
+            Some((_, ChainKind::Wrapped)) => return collision("as a wrapped chain"),
+            Some((_, ChainKind::Shared)) => return collision("as an unwrapped chain"),
+            Some((_, ChainKind::Builtin(_))) => return collision("built in"),
+            Some((_, ChainKind::Foreign)) | None => {}
+        }
+        let fresh = existing.is_none();
+        let id = self.node_for(&name);
+        // A built-in chain is its own kind, and was not there before.
+        let builtin = self.at(id).is_some_and(|chain| matches!(chain.kind, ChainKind::Builtin(_)));
+        if !builtin {
+            // It may have been a mere target so far: its place in the order is that of its declaration.
+            let serial = if fresh { None } else { Some(self.serial()) };
+            let mut moved = None;
+            if let Some(chain) = self.at_mut(id) {
+                chain.kind = wanted;
+                if let Some(serial) = serial {
+                    moved = Some((std::mem::replace(&mut chain.serial, serial), serial));
+                }
+            }
+            if let Some((from, to)) = moved {
+                self.order.remove(&from);
+                self.order.insert(to, id);
+            }
+        }
+        self.touch(id);
+        Ok((id, !builtin))
+    }
+
+    /// The chain that a rule is added to: a wrapped one must be there.
+    fn chain_for_rules(&mut self, key: ChainKey<'_>) -> Result<ChainId, ModelError> {
+        let found = self.find(key)?;
+        match (key, found) {
+            (ChainKey::Named(_), Some(id)) => Ok(id),
+            (ChainKey::Wrapped(_), Some(id)) if self.at(id).is_some_and(|c| c.kind == ChainKind::Wrapped) => Ok(id),
+            (ChainKey::Wrapped(_), _) => {
+                let chain = self.naming.kernel_name(key)?.into_owned();
+                Err(ModelError::UnknownChain { table: self.id, chain })
+            }
+            (ChainKey::Named(_), None) => {
+                let name = self.naming.checked(key)?;
+                Ok(self.node_for(&name))
+            }
+        }
+    }
+
+    /// Checks the rule's family and turns `$name` into the kernel's name.
+    fn resolve(&self, mut addition: Addition) -> Result<Addition, ModelError> {
+        if let Some((family, part)) = family::binding(&addition.rule)?
+            && family != self.id.family
+        {
+            return Err(ModelError::WrongFamily { table: self.id, part, family });
+        }
+        let Some(target) = addition.rule.chain_ref() else { return Ok(addition) };
+        let name = match target {
+            ChainRef::Wrapped(_) => self.naming.checked(target.into())?,
+            // The allocation that the chain has already serves the jump, too.
+            ChainRef::Named(name) => match self.by_name.get_key_value(name) {
+                _ if name.as_str().len() > self.naming.max => self.naming.checked(target.into())?,
+                Some((same, _)) if Arc::strong_count(&addition.rule) == 1 => same.clone(),
+                _ => return Ok(addition),
+            },
+        };
+        if let Some(Target::Jump(chain) | Target::Goto(chain)) = &mut Arc::make_mut(&mut addition.rule).target {
+            *chain = ChainRef::Named(name);
+        }
+        Ok(addition)
+    }
+
+    /// A rule's identity, whole for the pool and cut for its entry.
+    fn hash(&self, rule: &Rule) -> (u64, u32) {
+        let identity = entry::identity(rule, &self.hasher);
+        (identity, (identity >> 32) as u32)
+    }
+
+    fn insert(&mut self, id: ChainId, mut addition: Addition, keyed: bool) -> bool {
+        let (identity, hash) = self.hash(&addition.rule);
+        let Some(chain) = self.at(id) else { return false };
+        if keyed && chain.slots.find(hash, |entry| entry.is(&addition)).is_some() {
+            return false;
+        }
+        addition.rule = self.pool.share(identity, addition.rule);
+        if let Some(target) = addition.rule.chain_ref() {
+            let target = self.node_for(target.name());
+            if let Some(chain) = self.at_mut(target) {
+                chain.refs.add(id, hash);
+            }
+        }
+        if let Some(tag) = &addition.tag {
+            match self.tags.get_mut(tag.as_ref()) {
+                Some(refs) => refs.add(id, hash),
+                None => self.tags.entry(tag.as_ref().into()).or_default().add(id, hash),
+            }
+        }
+        if let Some(chain) = self.at_mut(id) {
+            chain.slots.push(Entry::new(addition, hash));
+        }
+        self.touch(id);
+        true
+    }
+
+    /// Removes those rules that `is` takes among the ones that the pairs lead to.
+    fn remove_referring(&mut self, pairs: &[(ChainId, u32)], is: impl Fn(&Entry) -> bool) -> usize {
+        let mut removed = 0;
+        for &(id, hash) in pairs {
+            let Some(chain) = self.at(id) else { continue };
+            let mut slots = chain.slots.with_hash(hash);
+            slots.retain(|&slot| chain.slots.entry(slot).is_some_and(&is));
+            removed += slots.len();
+            self.remove_slots(id, &slots);
+        }
+        removed
+    }
+
+    fn remove_slots(&mut self, id: ChainId, slots: &[SlotId]) {
+        if slots.is_empty() {
+            return;
+        }
+        for &slot in slots {
+            if let Some(entry) = self.at_mut(id).and_then(|chain| chain.slots.remove(slot)) {
+                self.unlink(id, entry);
+            }
+        }
+        if let Some(chain) = self.at_mut(id) {
+            chain.slots.compact();
+        }
+        self.touch(id);
+        self.release(id);
+    }
+
+    /// Takes all rules out of the chain.
+    fn clear(&mut self, id: ChainId) -> usize {
+        let Some(chain) = self.at_mut(id) else { return 0 };
+        let count = chain.len();
+        if count > 0 {
+            for entry in chain.slots.take() {
+                self.unlink(id, entry);
+            }
+            self.touch(id);
+        }
+        count
+    }
+
+    /// Undoes what [`insert`](Table::insert) did for an entry outside its chain.
+    fn unlink(&mut self, id: ChainId, entry: Entry) {
+        if let Some(target) = entry.rule().chain_ref()
+            && let Some(&target) = self.by_name.get(target.name())
+        {
+            if let Some(chain) = self.at_mut(target) {
+                chain.refs.remove(id, entry.hash);
+            }
+            if target != id {
+                self.release(target);
+            }
+        }
+        if let Some(tag) = entry.tag()
+            && let Some(refs) = self.tags.get_mut(tag)
+        {
+            refs.remove(id, entry.hash);
+            if refs.is_empty() {
+                self.tags.remove(tag);
+            }
+        }
+        if Pool::is_last(entry.rule()) {
+            let (identity, _) = self.hash(entry.rule());
+            self.pool.forget(identity, entry.rule());
+        }
+    }
+
+    fn touch(&mut self, id: ChainId) {
+        if let Some(chain) = self.at_mut(id)
+            && !chain.dirty
+        {
+            chain.dirty = true;
+            let name = chain.name.clone();
+            self.dirty.insert(name);
+        }
+    }
+
+    /// Forgets a chain that the model says nothing about and nobody jumps to. Its name stays among the dirty ones.
+    fn release(&mut self, id: ChainId) {
+        let Some(chain) = self.at(id).filter(|chain| !chain.is_present() && chain.refs.is_empty()) else { return };
+        let (name, serial) = (chain.name.clone(), chain.serial);
+        self.by_name.remove(&name);
+        self.order.remove(&serial);
+        if let Some(slot) = self.chains.get_mut(id.index()) {
+            *slot = None;
+        }
+        self.free.push(id);
+    }
+}
