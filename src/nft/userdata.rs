@@ -4,7 +4,8 @@
 //! says to which component a rule or chain belongs.
 //! Never: drops what it does not know: other tools' entries come back byte for byte.
 //!
-//! The mark has type 0x77 and holds a version (1), the role (0 normal, 1 top, 2 bottom) and the component's name.
+//! The mark has type 0x77 and holds a version (1), the role (0 normal, 1 top, 2 bottom) and the component's name,
+//! empty for what all components share.
 //! `iptables-nft` and `nft` skip entry types that they do not know.
 //!
 //! Invariant: nothing longer than `NFT_USERDATA_MAXLEN` (256 bytes) is ever written.
@@ -71,8 +72,8 @@ impl Role {
 pub struct Owner {
     /// Where the rule stands.
     pub role: Role,
-    /// Who it belongs to.
-    pub component: WrapName,
+    /// Who it belongs to; `None` for what all components of a profile share, such as the jump to `nova-filter-top`.
+    pub component: Option<WrapName>,
 }
 
 /// An entry that is kept and not understood.
@@ -116,7 +117,7 @@ impl Userdata {
             append_comment(buf, comment)?;
         }
         if let Some(owner) = &self.owner {
-            append_owner(buf, owner.role, &owner.component);
+            append_owner(buf, owner.role, owner.component.as_ref());
         }
         self.others.iter().try_for_each(|other| append(buf, other.kind, &[&other.value]))
     }
@@ -169,10 +170,11 @@ pub fn append_comment(buf: &mut Vec<u8>, comment: &Comment) -> Result<(), Userda
     append(buf, COMMENT, &[comment.as_str().as_bytes(), &[0]])
 }
 
-/// Writes our mark.
-pub fn append_owner(buf: &mut Vec<u8>, role: Role, component: &WrapName) {
+/// Writes our mark: that of a component, or that of what all components share.
+pub fn append_owner(buf: &mut Vec<u8>, role: Role, component: Option<&WrapName>) {
     // A component's name has at most 16 bytes, so this cannot be too long.
-    let _ = append(buf, OWNER, &[&[OWNER_VERSION, role as u8], component.as_str().as_bytes()]);
+    let name = component.map_or("", WrapName::as_str);
+    let _ = append(buf, OWNER, &[&[OWNER_VERSION, role as u8], name.as_bytes()]);
 }
 
 fn append(buf: &mut Vec<u8>, kind: u8, value: &[&[u8]]) -> Result<(), UserdataError> {
@@ -194,7 +196,10 @@ fn decode_comment(value: &[u8]) -> Option<Comment> {
 
 fn decode_owner(value: &[u8]) -> Option<Owner> {
     let ([OWNER_VERSION, role], component) = value.split_first_chunk()? else { return None };
-    let component = WrapName::new(std::str::from_utf8(component).ok()?).ok()?;
+    let component = match component {
+        [] => None,
+        name => Some(WrapName::new(std::str::from_utf8(name).ok()?).ok()?),
+    };
     Some(Owner { role: Role::from_code(*role)?, component })
 }
 
@@ -205,7 +210,7 @@ mod tests {
     fn full() -> Userdata {
         Userdata {
             comment: Some(Comment::new("web in").unwrap()),
-            owner: Some(Owner { role: Role::Top, component: WrapName::new("nova-compute").unwrap() }),
+            owner: Some(Owner { role: Role::Top, component: WrapName::new("nova-compute").ok() }),
             others: vec![Entry { kind: 9, value: [1, 2].into() }],
         }
     }
@@ -217,6 +222,14 @@ mod tests {
         assert_eq!(buf, b"\x00\x07web in\0\x77\x0e\x01\x01nova-compute\x09\x02\x01\x02");
         assert_eq!(Userdata::decode(&buf), Ok(full()));
         assert_eq!(Userdata::decode(&[]), Ok(Userdata::default()));
+    }
+
+    #[test]
+    fn a_mark_without_a_name_is_common() {
+        let mut buf = Vec::new();
+        append_owner(&mut buf, Role::Bottom, None);
+        assert_eq!(buf, b"\x77\x02\x01\x02");
+        assert_eq!(Userdata::decode(&buf).unwrap().owner, Some(Owner { role: Role::Bottom, component: None }));
     }
 
     #[test]
