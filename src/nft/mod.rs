@@ -14,6 +14,7 @@ mod element;
 pub mod expr;
 mod family;
 mod generation;
+pub mod listing;
 pub mod message;
 mod object;
 pub mod rule;

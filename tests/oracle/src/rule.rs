@@ -119,8 +119,4 @@ impl Rule {
         }
         CStr::from_bytes_until_nul(&text).map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
     }
-
-    pub(crate) fn as_raw(&self) -> NonNull<sys::nftnl_rule> {
-        self.raw
-    }
 }
