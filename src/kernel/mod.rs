@@ -17,8 +17,8 @@ use std::time::Duration;
 pub use errno::Errno;
 pub use error::{CommitError, Error, Rejection};
 
-use crate::name::{ChainName, IpsetName, TableName};
-use crate::nft::{Chain, Family, Rule, Table};
+use crate::name::{ChainName, IpsetName, SetName, TableName};
+use crate::nft::{Chain, Element, Family, Object, Rule, Set, Table};
 use crate::transaction::Sealed;
 
 /// A namespace's nf_tables: dumps and commits.
@@ -56,6 +56,24 @@ pub trait Kernel {
     /// # Errors
     /// As [`generation`](Kernel::generation).
     fn rules(&mut self, family: Family, table: &TableName, chain: Option<&ChainName>) -> Result<Vec<Rule>, Error>;
+
+    /// All sets and maps of a table, anonymous ones included; none when the table is not there.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn sets(&mut self, family: Family, table: &TableName) -> Result<Vec<Set>, Error>;
+
+    /// The elements of a set, in the order of the set's algorithm; none when the set is not there.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn elements(&mut self, family: Family, table: &TableName, set: &SetName) -> Result<Vec<Element>, Error>;
+
+    /// All objects of a table; none when the table is not there.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn objects(&mut self, family: Family, table: &TableName) -> Result<Vec<Object>, Error>;
 
     /// The index that rules use for the ipset with this name; `None` when there is no such set.
     ///

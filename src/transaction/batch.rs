@@ -1,69 +1,13 @@
 //! The builder of a transaction.
 //!
-//! Owns: the flags each verb needs, sequence numbers, and the way from an operation to its [`Origin`].
+//! Owns: sequence numbers, the way from an operation to its [`Origin`], and the seal. What each verb sends is in
+//! `verbs.rs`.
 //! Never: allocates for an operation (the buffer grows by doubling), looks at what it is given beyond encoding it.
 
 use super::{Origin, SealError, Sealed};
-use crate::name::{ChainName, TableName};
 use crate::netlink::attr::Writer;
-use crate::nft::{Compat, Family};
-
-const SUBSYSTEM: u16 = 10;
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_ACK: u16 = 0x4;
-const NLM_F_REPLACE: u16 = 0x100;
-const NLM_F_CREATE: u16 = 0x400;
-const NLM_F_APPEND: u16 = 0x800;
-const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
-const NFNL_MSG_BATCH_END: u16 = 0x11;
-const NFNL_BATCH_GENID: u16 = 1;
-const NFT_MSG_DELTABLE: u8 = 2;
-const NFT_MSG_DELCHAIN: u8 = 5;
-const NFT_MSG_NEWRULE: u8 = 6;
-const NFT_MSG_DELRULE: u8 = 8;
-const NFTA_TABLE_NAME: u16 = 1;
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_HANDLE: u16 = 2;
-const NFTA_CHAIN_NAME: u16 = 3;
-const NFT_MSG_NEWCHAIN: u8 = 3;
-const NFTA_RULE_TABLE: u16 = 1;
-const NFTA_RULE_CHAIN: u16 = 2;
-const NFTA_RULE_HANDLE: u16 = 3;
-const NFTA_RULE_EXPRESSIONS: u16 = 4;
-const NFTA_RULE_COMPAT: u16 = 5;
-const NFTA_RULE_POSITION: u16 = 6;
-const NFTA_RULE_USERDATA: u16 = 7;
-const NFTA_RULE_COMPAT_PROTO: u16 = 1;
-const NFTA_RULE_COMPAT_FLAGS: u16 = 2;
-const NFT_RULE_COMPAT_F_INV: u32 = 2;
-
-/// Where a rule goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleVerb {
-    /// To the end of the chain, or right after the rule with this handle.
-    Append(Option<u64>),
-    /// To the start of the chain, or right before the rule with this handle.
-    Insert(Option<u64>),
-    /// In place of the rule with this handle, which goes away.
-    Replace(u64),
-}
-
-/// Everything of a rule but its expressions, borrowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RuleHead<'a> {
-    /// Family of the table.
-    pub family: Family,
-    /// The table.
-    pub table: &'a TableName,
-    /// The chain.
-    pub chain: &'a ChainName,
-    /// Where it goes.
-    pub verb: RuleVerb,
-    /// What xt extensions check the rule's protocol against.
-    pub compat: Option<Compat>,
-    /// User data, at most 256 bytes; empty for none.
-    pub userdata: &'a [u8],
-}
+use crate::netlink::header::NewFlags;
+use crate::nft::{Family, message};
 
 /// A transaction in the making. See the [module](super) for the order of operations.
 ///
@@ -72,9 +16,9 @@ pub struct RuleHead<'a> {
 #[derive(Debug, Clone)]
 pub struct Batch {
     bytes: Vec<u8>,
-    first_seq: u32,
     generation: Option<u32>,
     origins: Vec<Origin>,
+    /// Where the last operation starts.
     last: usize,
     failure: Option<SealError>,
 }
@@ -94,15 +38,9 @@ impl Batch {
     #[must_use]
     pub fn begin_in(mut bytes: Vec<u8>, generation: Option<u32>) -> Self {
         bytes.clear();
-        let first_seq = Self::FIRST_SEQ;
-        let mut batch = Self { bytes, first_seq, generation, origins: Vec::new(), last: 0, failure: None };
-        let start = batch.bytes.len();
-        batch.header(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, 0, SUBSYSTEM, first_seq);
-        if let Some(generation) = generation {
-            Writer::new(&mut batch.bytes).u32_be(NFNL_BATCH_GENID, generation);
-        }
-        batch.close(start);
-        batch
+        let written = message::append_batch_begin(&mut bytes, Self::FIRST_SEQ, generation);
+        debug_assert!(written.is_ok(), "a marker always fits");
+        Self { bytes, generation, origins: Vec::new(), last: 0, failure: None }
     }
 
     /// Number of operations so far.
@@ -123,84 +61,8 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// Deletes a table and all that is in it.
-    pub fn delete_table(&mut self, family: Family, table: &TableName, origin: Origin) {
-        self.operation(NFT_MSG_DELTABLE, 0, family, origin, |w| w.string(NFTA_TABLE_NAME, table.as_str()));
-    }
-
-    /// Gives a chain another name. The handle names the chain, because the name is the new one.
-    pub fn rename_chain(&mut self, family: Family, table: &TableName, handle: u64, to: &ChainName, origin: Origin) {
-        self.operation(NFT_MSG_NEWCHAIN, 0, family, origin, |w| {
-            w.string(NFTA_CHAIN_TABLE, table.as_str());
-            w.u64_be(NFTA_CHAIN_HANDLE, handle);
-            w.string(NFTA_CHAIN_NAME, to.as_str());
-        });
-    }
-
-    /// Deletes a chain, which must be empty and not referred to (`EBUSY`).
-    pub fn delete_chain(&mut self, family: Family, table: &TableName, chain: &ChainName, origin: Origin) {
-        self.operation(NFT_MSG_DELCHAIN, 0, family, origin, |w| {
-            w.string(NFTA_CHAIN_TABLE, table.as_str());
-            w.string(NFTA_CHAIN_NAME, chain.as_str());
-        });
-    }
-
-    /// Deletes all rules of a chain.
-    pub fn flush_chain(&mut self, family: Family, table: &TableName, chain: &ChainName, origin: Origin) {
-        self.operation(NFT_MSG_DELRULE, 0, family, origin, |w| {
-            w.string(NFTA_RULE_TABLE, table.as_str());
-            w.string(NFTA_RULE_CHAIN, chain.as_str());
-        });
-    }
-
-    /// Deletes all rules of all chains of a table.
-    pub fn flush_table(&mut self, family: Family, table: &TableName, origin: Origin) {
-        self.operation(NFT_MSG_DELRULE, 0, family, origin, |w| w.string(NFTA_RULE_TABLE, table.as_str()));
-    }
-
-    /// Deletes the rule with this handle.
-    pub fn delete_rule(&mut self, family: Family, table: &TableName, chain: &ChainName, handle: u64, origin: Origin) {
-        self.operation(NFT_MSG_DELRULE, 0, family, origin, |w| {
-            w.string(NFTA_RULE_TABLE, table.as_str());
-            w.string(NFTA_RULE_CHAIN, chain.as_str());
-            w.u64_be(NFTA_RULE_HANDLE, handle);
-        });
-    }
-
-    /// Adds, inserts or replaces a rule whose expressions `fill` writes: an `NFTA_LIST_ELEM` for each.
-    ///
-    /// This is the hot path of a big load: everything goes straight into the batch's memory.
-    #[inline]
-    pub fn rule_with(&mut self, head: &RuleHead<'_>, origin: Origin, fill: impl FnOnce(&mut Writer<'_>)) {
-        let (flags, handle, position) = match head.verb {
-            RuleVerb::Append(position) => (NLM_F_CREATE | NLM_F_APPEND, None, position),
-            RuleVerb::Insert(position) => (NLM_F_CREATE, None, position),
-            RuleVerb::Replace(handle) => (NLM_F_REPLACE, Some(handle), None),
-        };
-        self.operation(NFT_MSG_NEWRULE, flags, head.family, origin, |w| {
-            w.string(NFTA_RULE_TABLE, head.table.as_str());
-            w.string(NFTA_RULE_CHAIN, head.chain.as_str());
-            if let Some(handle) = handle {
-                w.u64_be(NFTA_RULE_HANDLE, handle);
-            }
-            if let Some(position) = position {
-                w.u64_be(NFTA_RULE_POSITION, position);
-            }
-            if !head.userdata.is_empty() {
-                w.bytes(NFTA_RULE_USERDATA, head.userdata);
-            }
-            w.nest(NFTA_RULE_EXPRESSIONS, fill);
-            if let Some(compat) = head.compat {
-                w.nest(NFTA_RULE_COMPAT, |w| {
-                    w.u32_be(NFTA_RULE_COMPAT_PROTO, compat.protocol);
-                    w.u32_be(NFTA_RULE_COMPAT_FLAGS, if compat.inverted { NFT_RULE_COMPAT_F_INV } else { 0 });
-                });
-            }
-        });
-    }
-
     /// Any operation: `kind` is `NFT_MSG_*`, `flags` are `NLM_F_*` beside `NLM_F_REQUEST`, `fill` writes the attributes.
-    /// The verbs above cover what is usual.
+    /// The other methods cover what is usual.
     #[inline]
     pub fn operation(
         &mut self,
@@ -210,17 +72,13 @@ impl Batch {
         origin: Origin,
         fill: impl FnOnce(&mut Writer<'_>),
     ) {
-        let start = self.bytes.len();
+        self.last = self.bytes.len();
+        let flags = flags | NewFlags::REQUEST.bits();
         let seq = self.next_seq();
-        self.header(SUBSYSTEM << 8 | u16::from(kind), NLM_F_REQUEST | flags, family.nfproto(), 0, seq);
-        let mut writer = Writer::new(&mut self.bytes);
-        fill(&mut writer);
-        let written = writer.finish();
-        self.close(start);
+        let written = message::append(&mut self.bytes, kind, flags, family, 0, seq, fill);
         if let (Err(reason), None) = (written, &self.failure) {
             self.failure = Some(SealError::Encode { origin, index: self.origins.len(), reason });
         }
-        self.last = start;
         self.origins.push(origin);
     }
 
@@ -239,45 +97,28 @@ impl Batch {
             && let Some(slot) = self.bytes.get_mut(self.last + 6..self.last + 8)
             && let &mut [low, high] = slot
         {
-            slot.copy_from_slice(&(u16::from_ne_bytes([low, high]) | NLM_F_ACK).to_ne_bytes());
+            slot.copy_from_slice(&(u16::from_ne_bytes([low, high]) | NewFlags::ACK.bits()).to_ne_bytes());
         }
-        let start = self.bytes.len();
         let seq = self.next_seq();
-        self.header(NFNL_MSG_BATCH_END, NLM_F_REQUEST, 0, SUBSYSTEM, seq);
-        self.close(start);
-        let Self { bytes, first_seq, generation, origins, .. } = self;
-        Ok(Sealed { bytes, first_seq, origins, generation })
+        let written = message::append_batch_end(&mut self.bytes, seq);
+        debug_assert!(written.is_ok(), "a marker always fits");
+        let Self { bytes, generation, origins, .. } = self;
+        Ok(Sealed { bytes, first_seq: Self::FIRST_SEQ, origins, generation })
     }
 
     fn next_seq(&self) -> u32 {
         let operations = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
-        self.first_seq.wrapping_add(operations).wrapping_add(1)
-    }
-
-    /// `nlmsghdr` with an open length, then `nfgenmsg`.
-    #[inline]
-    fn header(&mut self, kind: u16, flags: u16, family: u8, res_id: u16, seq: u32) {
-        let [k0, k1] = kind.to_ne_bytes();
-        let [f0, f1] = flags.to_ne_bytes();
-        let [s0, s1, s2, s3] = seq.to_ne_bytes();
-        let [r0, r1] = res_id.to_be_bytes();
-        self.bytes.extend_from_slice(&[0, 0, 0, 0, k0, k1, f0, f1, s0, s1, s2, s3, 0, 0, 0, 0, family, 0, r0, r1]);
-    }
-
-    /// Fills in the length of the message that starts at `start`. Attributes end on multiples of four, so do messages.
-    #[inline]
-    fn close(&mut self, start: usize) {
-        let len = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
-        if let Some(slot) = self.bytes.get_mut(start..start + 4) {
-            slot.copy_from_slice(&len.to_ne_bytes());
-        }
+        Self::FIRST_SEQ.wrapping_add(operations).wrapping_add(1)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{RuleHead, RuleVerb};
     use super::*;
+    use crate::name::{ChainName, TableName};
     use crate::netlink::attr::AttrError;
+    use crate::nft::uapi::NFT_MSG_NEWRULE;
 
     fn sample(generation: Option<u32>) -> Batch {
         let (table, chain) = (TableName::new("filter").unwrap(), ChainName::new("c").unwrap());

@@ -23,6 +23,8 @@
 
 mod batch;
 mod seal;
+mod verbs;
 
-pub use batch::{Batch, RuleHead, RuleVerb};
+pub use batch::Batch;
 pub use seal::{Origin, SealError, Sealed};
+pub use verbs::{RuleHead, RuleVerb};
