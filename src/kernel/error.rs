@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use super::Errno;
-use crate::netlink::attr::AttrError;
+use crate::netlink::message::MessageError;
 
 /// Why a dump or question was not answered.
 #[derive(Debug, Error)]
@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// The answer is not what nf_tables is known to send.
     #[error("the kernel's answer cannot be read: {0}")]
-    Malformed(#[from] AttrError),
+    Malformed(#[from] MessageError),
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -98,7 +98,7 @@ pub enum CommitError {
     NoAnswer,
     /// The kernel's answer cannot be read.
     #[error("the kernel's answer cannot be read: {0}")]
-    Malformed(#[from] AttrError),
+    Malformed(#[from] MessageError),
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -11,11 +11,13 @@
 
 mod errno;
 mod error;
+mod live;
 
 use std::time::Duration;
 
 pub use errno::Errno;
 pub use error::{CommitError, Error, Rejection};
+pub use live::Live;
 
 use crate::name::{ChainName, IpsetName, SetName, TableName};
 use crate::nft::{Chain, Element, Family, Object, Rule, Set, Table};

@@ -6,6 +6,9 @@
 pub mod ack;
 pub mod attr;
 pub mod header;
+pub mod ipset;
 pub mod message;
+pub mod namespace;
 pub mod request;
+pub mod socket;
 pub mod transport;

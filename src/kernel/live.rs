@@ -1,0 +1,334 @@
+//! The running kernel, over a transport.
+//!
+//! Owns: the requests behind each dump, and what the answers to a batch say about it.
+//! Never: tries a batch again, splits one, or reads more than it was asked for.
+//!
+//! Invariant: a commit is reported as done only when the last operation was acknowledged and nothing was refused. The
+//! kernel acknowledges operations before it commits, so an error that comes with an acknowledgement wins.
+//!
+//! Where the truth is: `nfnetlink_rcv_batch`, `net/netfilter/nfnetlink.c`; `nf_tables_cb`,
+//! `net/netfilter/nf_tables_api.c` (Linux v6.12).
+
+use std::io;
+use std::time::Instant;
+
+use super::{CommitError, Committed, Errno, Error, Kernel, Rejection};
+use crate::name::{ChainName, IpsetName, SetName, TableName};
+use crate::netlink::ack::Ack;
+use crate::netlink::attr::{AttrError, Writer};
+use crate::netlink::header::{FamilyHeader, GetFlags};
+use crate::netlink::ipset::Ipsets;
+use crate::netlink::message::{self, MessageError, Messages};
+use crate::netlink::namespace::Namespace;
+use crate::netlink::request::{self, RequestError};
+use crate::netlink::socket::Socket;
+use crate::netlink::transport::{Transport, TransportError};
+use crate::nft::message::message_type;
+use crate::nft::uapi::*;
+use crate::nft::{Chain, Element, Family, Message, Object, Rule, Set, Table};
+use crate::transaction::Sealed;
+
+/// nf_tables of a running kernel, in one network namespace.
+#[derive(Debug)]
+pub struct Live<T = Socket> {
+    transport: T,
+    namespace: Namespace,
+    ipsets: Option<Ipsets>,
+    seq: u32,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+}
+
+impl Live<Socket> {
+    /// The caller's own namespace.
+    ///
+    /// # Errors
+    /// Those of [`Socket::open`].
+    pub fn open() -> io::Result<Self> {
+        Self::open_in(&Namespace::current())
+    }
+
+    /// Another namespace.
+    ///
+    /// # Errors
+    /// Those of [`Socket::open_in`].
+    pub fn open_in(namespace: &Namespace) -> io::Result<Self> {
+        Ok(Live::over(Socket::open_in(namespace)?, namespace))
+    }
+}
+
+impl<T> Live<T> {
+    /// Over a transport that leads to a namespace, which is where ipsets are looked up.
+    pub fn over(transport: T, namespace: &Namespace) -> Self {
+        // Batches count from 1; numbers of their own keep answers to the two apart.
+        let seq = 0x8000_0000;
+        Self { transport, namespace: namespace.clone(), ipsets: None, seq, request: Vec::new(), answer: Vec::new() }
+    }
+
+    /// The transport.
+    pub fn transport(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    fn ipsets(&mut self) -> io::Result<&Ipsets> {
+        match &mut self.ipsets {
+            Some(ipsets) => Ok(ipsets),
+            none => Ok(none.insert(Ipsets::open_in(&self.namespace)?)),
+        }
+    }
+
+    /// Puts a request into `self.request`.
+    fn prepare(
+        &mut self,
+        kind: u8,
+        flags: GetFlags,
+        family: u8,
+        fill: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<(), MessageError> {
+        self.seq = self.seq.wrapping_add(1) | 0x8000_0000;
+        self.request.clear();
+        let flags = (GetFlags::REQUEST | flags).bits();
+        let header = FamilyHeader::new(family);
+        Ok(message::append(&mut self.request, message_type(kind), flags, self.seq, header, fill)?)
+    }
+}
+
+impl<T: Transport> Live<T> {
+    fn dump<V>(
+        &mut self,
+        what: &'static str,
+        kind: u8,
+        family: Family,
+        fill: impl FnOnce(&mut Writer<'_>),
+        pick: impl Fn(Message) -> Option<V>,
+    ) -> Result<Vec<V>, Error> {
+        self.prepare(kind, GetFlags::DUMP, family.nfproto(), fill)?;
+        match request::dump(&mut self.transport, &self.request, |m| Message::decode(m).map(&pick)) {
+            Ok(values) => Ok(values.into_iter().flatten().collect()),
+            // Some dumps of what is in a table or set fail without it, others are empty.
+            Err(RequestError::Refused(ack)) if ack.errno == libc::ENOENT => Ok(Vec::new()),
+            Err(error) => Err(failed(what, error)),
+        }
+    }
+
+    /// One object; `None` when the kernel says that it, or what it is in, is not there.
+    fn get<V>(
+        &mut self,
+        what: &'static str,
+        kind: u8,
+        family: u8,
+        fill: impl FnOnce(&mut Writer<'_>),
+        pick: impl Fn(Message) -> Option<V>,
+    ) -> Result<Option<V>, Error> {
+        self.prepare(kind, GetFlags::empty(), family, fill)?;
+        match request::request(&mut self.transport, &self.request, |m| Message::decode(m).map(&pick)) {
+            Ok(value) => Ok(value),
+            Err(RequestError::Refused(ack)) if ack.errno == libc::ENOENT => Ok(None),
+            Err(error) => Err(failed(what, error)),
+        }
+    }
+
+    /// Sends a batch and reads all that comes back for it.
+    fn transact(&mut self, batch: &Sealed, bytes: &[u8]) -> Result<Committed, CommitError> {
+        if batch.is_empty() {
+            return Ok(Committed::default());
+        }
+        // Answers to a batch that was given up would be taken for those to this one.
+        self.drain(&mut Outcome::default())?;
+        let mut outcome = Outcome::default();
+        let start = Instant::now();
+        self.transport.send(bytes).map_err(not_sent)?;
+        self.drain(&mut outcome)?;
+        outcome.judge(batch).map(|()| Committed { elapsed: start.elapsed() })
+    }
+
+    fn drain(&mut self, outcome: &mut Outcome) -> Result<(), CommitError> {
+        loop {
+            match self.transport.receive(&mut self.answer) {
+                Ok(true) => outcome.read(&self.answer),
+                Ok(false) => return Ok(()),
+                Err(error) if TransportError::of(&error).is_some() => outcome.lost = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// All that the kernel said to a batch.
+#[derive(Debug, Default)]
+struct Outcome {
+    acks: Vec<Ack>,
+    /// Some answer was lost, so success cannot be told from what is there.
+    lost: bool,
+    malformed: Option<MessageError>,
+}
+
+impl Outcome {
+    fn read(&mut self, datagram: &[u8]) {
+        for message in Messages::new(datagram) {
+            match message.and_then(|message| Ack::decode(&message)) {
+                Ok(Some(ack)) => self.acks.push(ack),
+                Ok(None) => {}
+                Err(error) => {
+                    self.malformed.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    fn judge(self, batch: &Sealed) -> Result<(), CommitError> {
+        let errors = || self.acks.iter().filter(|ack| !ack.is_success());
+        if let Some(expected) = batch.generation()
+            && errors().any(|ack| ack.errno == libc::ERESTART && ack.seq == batch.first_seq())
+        {
+            return Err(CommitError::Stale { expected });
+        }
+        // The whole batch is refused before any of it is looked at.
+        if errors().any(|ack| ack.errno == libc::EPERM && ack.seq == batch.first_seq()) {
+            return Err(CommitError::NotPermitted);
+        }
+        let rejections: Vec<_> = errors()
+            .map(|ack| Rejection { seq: ack.seq, errno: Errno(ack.errno), offset: ack.offset, text: ack.text.clone() })
+            .collect();
+        if !rejections.is_empty() {
+            return Err(CommitError::Refused(rejections));
+        }
+        if let Some(error) = self.malformed {
+            return Err(error.into());
+        }
+        let acknowledged = self.acks.iter().any(|ack| ack.is_success() && ack.seq == batch.last_seq());
+        if acknowledged && !self.lost { Ok(()) } else { Err(CommitError::NoAnswer) }
+    }
+}
+
+fn failed(what: &'static str, error: RequestError) -> Error {
+    match error {
+        RequestError::Refused(ack) if ack.errno == libc::EPERM => Error::NotPermitted,
+        RequestError::Refused(ack) => Error::Refused { what, errno: Errno(ack.errno), text: ack.text },
+        RequestError::Interrupted { attempts } => Error::Interrupted { attempts },
+        RequestError::Malformed(error) => error.into(),
+        RequestError::Io(error) if error.raw_os_error() == Some(libc::EPERM) => Error::NotPermitted,
+        RequestError::Io(error) => error.into(),
+        error @ RequestError::NoAnswer => Error::Io(io::Error::other(error)),
+    }
+}
+
+fn not_sent(error: io::Error) -> CommitError {
+    match TransportError::of(&error) {
+        Some(&TransportError::TooLarge { bytes, limit, .. }) => CommitError::TooLarge { size: bytes, limit },
+        _ if error.raw_os_error() == Some(libc::EPERM) => CommitError::NotPermitted,
+        _ => CommitError::Io(error),
+    }
+}
+
+impl<T: Transport> Kernel for Live<T> {
+    fn generation(&mut self) -> Result<u32, Error> {
+        let generation = self.get(
+            "the generation",
+            NFT_MSG_GETGEN,
+            0,
+            |_| {},
+            |message| match message {
+                Message::NewGen(generation) => Some(generation.id),
+                _ => None,
+            },
+        )?;
+        generation.ok_or(Error::Malformed(AttrError::Missing { kind: NFTA_GEN_ID, name: "NFTA_GEN_ID" }.into()))
+    }
+
+    fn tables(&mut self, family: Family) -> Result<Vec<Table>, Error> {
+        self.dump(
+            "tables",
+            NFT_MSG_GETTABLE,
+            family,
+            |_| {},
+            |message| match message {
+                Message::NewTable(table) => Some(table),
+                _ => None,
+            },
+        )
+    }
+
+    fn chains(&mut self, family: Family) -> Result<Vec<Chain>, Error> {
+        self.dump(
+            "chains",
+            NFT_MSG_GETCHAIN,
+            family,
+            |_| {},
+            |message| match message {
+                Message::NewChain(chain) => Some(chain),
+                _ => None,
+            },
+        )
+    }
+
+    fn chain(&mut self, family: Family, table: &TableName, chain: &ChainName) -> Result<Option<Chain>, Error> {
+        let fill = |w: &mut Writer<'_>| {
+            w.string(NFTA_CHAIN_TABLE, table.as_str());
+            w.string(NFTA_CHAIN_NAME, chain.as_str());
+        };
+        self.get("a chain", NFT_MSG_GETCHAIN, family.nfproto(), fill, |message| match message {
+            Message::NewChain(chain) => Some(chain),
+            _ => None,
+        })
+    }
+
+    fn rules(&mut self, family: Family, table: &TableName, chain: Option<&ChainName>) -> Result<Vec<Rule>, Error> {
+        let fill = |w: &mut Writer<'_>| {
+            w.string(NFTA_RULE_TABLE, table.as_str());
+            if let Some(chain) = chain {
+                w.string(NFTA_RULE_CHAIN, chain.as_str());
+            }
+        };
+        self.dump("rules", NFT_MSG_GETRULE, family, fill, |message| match message {
+            Message::NewRule(rule) => Some(rule),
+            _ => None,
+        })
+    }
+
+    fn sets(&mut self, family: Family, table: &TableName) -> Result<Vec<Set>, Error> {
+        let fill = |w: &mut Writer<'_>| w.string(NFTA_SET_TABLE, table.as_str());
+        self.dump("sets", NFT_MSG_GETSET, family, fill, |message| match message {
+            Message::NewSet(set) => Some(set),
+            _ => None,
+        })
+    }
+
+    fn elements(&mut self, family: Family, table: &TableName, set: &SetName) -> Result<Vec<Element>, Error> {
+        let fill = |w: &mut Writer<'_>| {
+            w.string(NFTA_SET_ELEM_LIST_TABLE, table.as_str());
+            w.string(NFTA_SET_ELEM_LIST_SET, set.as_str());
+        };
+        let parts = self.dump("elements", NFT_MSG_GETSETELEM, family, fill, |message| match message {
+            Message::NewElements(part) => Some(part.elements),
+            _ => None,
+        })?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    fn objects(&mut self, family: Family, table: &TableName) -> Result<Vec<Object>, Error> {
+        let fill = |w: &mut Writer<'_>| w.string(NFTA_OBJ_TABLE, table.as_str());
+        self.dump("objects", NFT_MSG_GETOBJ, family, fill, |message| match message {
+            Message::NewObject(object) => Some(object),
+            _ => None,
+        })
+    }
+
+    fn ipset_index(&mut self, name: &IpsetName) -> Result<Option<u16>, Error> {
+        Ok(self.ipsets()?.index(name.as_str())?)
+    }
+
+    fn ipset_name(&mut self, index: u16) -> Result<Option<IpsetName>, Error> {
+        let name = self.ipsets()?.name(index)?;
+        name.map(|name| IpsetName::new(&name).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()))
+            .transpose()
+    }
+
+    fn commit(&mut self, batch: &Sealed) -> Result<Committed, CommitError> {
+        self.transact(batch, batch.bytes())
+    }
+
+    fn check(&mut self, batch: &Sealed) -> Result<Committed, CommitError> {
+        self.transact(batch, batch.bytes_for_check())
+    }
+}
