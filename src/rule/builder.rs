@@ -3,6 +3,9 @@
 use super::matches::{Comment, CtStates, Dccp, Sctp, Tcp, Udp};
 use super::{ChainRef, InterfaceMatch, MarkMask, Masked, Match, Not, PortRange, Protocol, Rule, Target};
 
+/// Ports that may be asked for, negated or not.
+type Ports = Option<Not<PortRange>>;
+
 impl Rule {
     /// A rule that matches everything and only counts.
     #[must_use]
@@ -96,7 +99,7 @@ impl Rule {
     }
 
     /// The port fields of the match that belongs to the rule's protocol.
-    fn ports(&mut self) -> Option<(&mut Option<Not<PortRange>>, &mut Option<Not<PortRange>>)> {
+    fn ports(&mut self) -> Option<(&mut Ports, &mut Ports)> {
         let fresh = match self.protocol? {
             Not { negated: false, value: Protocol::TCP } => Match::Tcp(Tcp::default()),
             Not { negated: false, value: Protocol::UDP } => Match::Udp(Udp::default()),

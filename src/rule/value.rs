@@ -56,6 +56,7 @@ impl<T> Not<T> {
     }
 
     /// Anything but the value.
+    #[allow(clippy::self_named_constructors, reason = "reads as `Not::is` and `Not::not`")]
     pub fn not(value: T) -> Self {
         Self { negated: true, value }
     }
