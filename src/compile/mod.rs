@@ -8,6 +8,8 @@
 //!
 //! Where the truth is: `iptables/nft.c`, `iptables/nft-shared.c` (iptables 1.8.9) for [`stock`].
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod error;
 pub mod native;
 mod program;

@@ -23,6 +23,8 @@ mod matches;
 mod normal;
 mod targets;
 mod test;
+#[cfg(test)]
+mod tests;
 
 pub use normal::{Normal, normalize};
 
