@@ -193,6 +193,14 @@ impl Slots {
         }
     }
 
+    /// Gives back what a chain that came to rest does not need. Long chains keep it: they change again soon, and moving
+    /// them each time would cost more than the change.
+    pub(super) fn settle(&mut self) {
+        if self.index.is_none() {
+            self.normal.shrink_to_fit();
+        }
+    }
+
     /// Takes all rules out.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Entry> + use<> {
         let Self { normal, ends, .. } = std::mem::take(self);

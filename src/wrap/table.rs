@@ -36,7 +36,7 @@ const FIRST_SERIAL: u64 = 16;
 pub struct Table {
     id: TableId,
     naming: Arc<Naming>,
-    chains: Vec<Option<Chain>>,
+    chains: Vec<Option<Box<Chain>>>,
     free: Vec<ChainId>,
     by_name: HashMap<ChainName, ChainId>,
     order: BTreeMap<u64, ChainId>,
@@ -166,20 +166,18 @@ impl Table {
     /// # Errors
     /// [`ModelError::BuiltinChain`] for a built-in chain; [`ModelError::NoComponent`].
     pub fn remove_chain<'k>(&mut self, chain: impl Into<ChainKey<'k>>) -> Result<bool, ModelError> {
-        let Some(id) = self.find(chain.into())? else { return Ok(false) };
-        let Some(chain) = self.at(id) else { return Ok(false) };
-        match chain.kind {
-            ChainKind::Foreign => return Ok(false),
-            ChainKind::Builtin(_) => {
-                return Err(ModelError::BuiltinChain { table: self.id, chain: chain.name.clone() });
-            }
-            ChainKind::Wrapped | ChainKind::Shared => {}
+        let key = chain.into();
+        if let ChainKey::Named(name) = key
+            && self.id.kind.builtin(name).is_some()
+        {
+            return Err(ModelError::BuiltinChain { table: self.id, chain: ChainName::new(name)? });
         }
-        let name = chain.name.clone();
+        let Some(id) = self.find(key)? else { return Ok(false) };
+        let owned = |chain: &&Chain| matches!(chain.kind, ChainKind::Wrapped | ChainKind::Shared);
+        let Some(name) = self.at(id).filter(owned).map(|chain| chain.name.clone()) else { return Ok(false) };
         self.clear(id);
-        self.remove_referring(&self.at(id).map(|c| c.refs.pairs()).unwrap_or_default(), |entry| {
-            entry.rule().chain_ref().is_some_and(|target| *target.name() == name)
-        });
+        let referring = self.at(id).map(|chain| chain.refs.pairs()).unwrap_or_default();
+        self.remove_referring(&referring, |e| e.rule().chain_ref().is_some_and(|target| *target.name() == name));
         self.touch(id);
         if let Some(chain) = self.at_mut(id) {
             chain.kind = ChainKind::Foreign;
@@ -277,6 +275,7 @@ impl Table {
                 && let Some(chain) = self.at_mut(id)
             {
                 chain.dirty = false;
+                chain.slots.settle();
             }
         }
         self.fresh = false;
@@ -300,11 +299,11 @@ impl Table {
 
     /// The chain of that number.
     pub(super) fn at(&self, id: ChainId) -> Option<&Chain> {
-        self.chains.get(id.index())?.as_ref()
+        self.chains.get(id.index())?.as_deref()
     }
 
     fn at_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
-        self.chains.get_mut(id.index())?.as_mut()
+        self.chains.get_mut(id.index())?.as_deref_mut()
     }
 
     fn find(&self, key: ChainKey<'_>) -> Result<Option<ChainId>, ModelError> {
@@ -320,7 +319,7 @@ impl Table {
             Some(builtin) => (ChainKind::Builtin(builtin), builtin.hook as u64),
             None => (ChainKind::Foreign, self.serial()),
         };
-        let chain = Some(Chain::new(name.clone(), kind, serial));
+        let chain = Some(Box::new(Chain::new(name.clone(), kind, serial)));
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
