@@ -179,7 +179,7 @@ pub struct Elements {
     pub set: SetName,
     /// `NFTA_SET_ELEM_LIST_SET_ID`: the id of a set that the same batch makes.
     pub set_id: Option<u32>,
-    /// `NFTA_SET_ELEM_LIST_ELEMENTS`.
+    /// `NFTA_SET_ELEM_LIST_ELEMENTS`; none is written as no attribute, which in a deletion means all elements.
     pub elements: Vec<Element>,
 }
 
@@ -188,6 +188,9 @@ impl Elements {
     /// [`encode_part`](Elements::encode_part).
     pub fn encode(&self, w: &mut Writer<'_>) {
         self.encode_head(w);
+        if self.elements.is_empty() {
+            return;
+        }
         w.nest(NFTA_SET_ELEM_LIST_ELEMENTS, |w| {
             for element in &self.elements {
                 w.nest(NFTA_LIST_ELEM, |w| element.encode(w));

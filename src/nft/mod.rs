@@ -32,3 +32,6 @@ pub use object::{CtHelper, Object, ObjectData};
 pub use rule::{Compat, Rule};
 pub use set::{Set, SetData, SetFlags, SetPolicy};
 pub use table::{Table, TableFlags};
+
+#[cfg(test)]
+mod tests;
