@@ -269,7 +269,10 @@ fn run(model: &mut Model, op: &Op) -> Option<usize> {
     }
 }
 
-fn listing(table: &Table) -> Vec<(String, Vec<(Rule, Place, Option<String>)>)> {
+/// A rule as both show it.
+type Shown = (Rule, Place, Option<String>);
+
+fn listing(table: &Table) -> Vec<(String, Vec<Shown>)> {
     let rules = |chain: &nftwrap::wrap::Chain| {
         chain.rules().map(|e| ((**e.rule()).clone(), e.place(), e.tag().map(str::to_owned))).collect()
     };
