@@ -10,12 +10,19 @@
     )
 )]
 
+pub mod apply;
 pub mod compile;
+pub mod error;
 pub mod kernel;
+mod manager;
 pub mod manual;
 pub mod name;
 pub mod netlink;
 pub mod nft;
 pub mod rule;
+pub mod ruleset;
 pub mod transaction;
 pub mod wrap;
+
+pub use error::Error;
+pub use manager::Manager;

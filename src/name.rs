@@ -179,6 +179,13 @@ name_type!(
     15
 );
 
+impl TableName {
+    /// A name that stands in this crate's own source and needs no check.
+    pub(crate) fn fixed(name: &'static str) -> Self {
+        Self(name.into())
+    }
+}
+
 impl ChainName {
     /// The longest chain name that iptables and `Layout::Iptables` take, in bytes.
     pub const IPTABLES_MAX: usize = 28;

@@ -62,15 +62,21 @@ impl<T> Not<T> {
     }
 }
 
-impl<T> From<T> for Not<T> {
-    fn from(value: T) -> Self {
-        Self::is(value)
+impl From<IpAddr> for Not<Masked> {
+    fn from(addr: IpAddr) -> Self {
+        Self::is(addr.into())
     }
 }
 
-impl From<u16> for Not<PortRange> {
-    fn from(port: u16) -> Self {
-        Self::is(port.into())
+impl From<IpNetwork> for Not<Masked> {
+    fn from(network: IpNetwork) -> Self {
+        Self::is(network.into())
+    }
+}
+
+impl<T> From<T> for Not<T> {
+    fn from(value: T) -> Self {
+        Self::is(value)
     }
 }
 

@@ -61,6 +61,20 @@ impl Sealed {
         self.bytes.get(..self.bytes.len().saturating_sub(20)).unwrap_or_default()
     }
 
+    /// The message with this sequence number, header included. It is searched from the start: meant for errors.
+    #[must_use]
+    pub fn message(&self, seq: u32) -> Option<&[u8]> {
+        let mut rest = self.bytes.as_slice();
+        loop {
+            let len = usize::try_from(u32::from_ne_bytes(*rest.first_chunk()?)).ok()?;
+            let message = rest.get(..len)?;
+            if message.get(8..12)? == seq.to_ne_bytes() {
+                return Some(message);
+            }
+            rest = rest.get(crate::netlink::attr::align(len)..)?;
+        }
+    }
+
     /// Number of messages, `BATCH_BEGIN` and `BATCH_END` included.
     #[must_use]
     pub fn messages(&self) -> usize {

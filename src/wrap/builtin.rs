@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use crate::name::TableName;
 use crate::rule::Family;
 
 /// A table of iptables.
@@ -108,6 +109,12 @@ impl TableKind {
             Self::Filter => "filter",
             Self::Security => "security",
         }
+    }
+
+    /// [`name`](TableKind::name), as the kernel's tables are named.
+    #[must_use]
+    pub fn table_name(self) -> TableName {
+        TableName::fixed(self.name())
     }
 
     /// The table's built-in chains, in the order of their hooks.

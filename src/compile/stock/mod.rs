@@ -23,18 +23,14 @@ mod matches;
 mod normal;
 mod targets;
 mod test;
-#[cfg(test)]
-mod tests;
 
 pub use normal::{Normal, normalize};
-
-use std::borrow::Cow;
 
 use super::{CompileError, Ipsets, Opaque, Program};
 use crate::name::Comment;
 use crate::nft::Compat;
 use crate::nft::expr::{Counter, Expr, Immediate, Operand};
-use crate::rule::{Family, Match, Not, Protocol, Rule, Target};
+use crate::rule::{Family, Match, Not, Protocol, Rule};
 
 /// What the parts of a rule need to know besides themselves.
 struct Context<'a> {
@@ -105,6 +101,20 @@ fn fits_userdata(comment: &Comment) -> bool {
     comment.as_str().len() <= USERDATA_COMMENT_MAX
 }
 
+/// Moves the comment of a program from the rule's user data to the xt match that iptables-nft uses, for a rule whose user
+/// data is needed for something else.
+///
+/// # Errors
+/// None for a comment that [`compile`] has put there.
+pub fn spill_comment(program: &mut Program) -> Result<(), CompileError> {
+    if let Some(comment) = program.comment.take() {
+        let at = program.expressions.iter().position(|e| matches!(e, Expr::Counter(_)));
+        let expression = matches::comment::compile(&comment)?;
+        program.expressions.insert(at.unwrap_or(program.expressions.len()), expression);
+    }
+    Ok(())
+}
+
 /// Reads a program as a rule. `comment` is the one of the user data; it becomes the last match.
 ///
 /// Beside iptables' own forms it takes those native ones that iptables-nft reads: protocol from the header, ranges as
@@ -158,43 +168,4 @@ pub fn lift(
 #[must_use]
 pub fn counter(expressions: &[Expr]) -> Option<Counter> {
     expressions.iter().find_map(|e| if let Expr::Counter(counter) = e { Some(*counter) } else { None })
-}
-
-/// A part of a rule that an xt extension stands for.
-pub(in crate::compile) enum Extension<'a> {
-    Match(Cow<'a, Match>),
-    Target(Cow<'a, Target>),
-}
-
-impl Extension<'_> {
-    /// Appends it as this encoding has it: the native one borrows what nft has no expression for.
-    pub(in crate::compile) fn compile(
-        &self,
-        family: Family,
-        protocol: Option<Not<Protocol>>,
-        sets: &dyn Ipsets,
-        out: &mut Vec<Expr>,
-    ) -> Result<(), CompileError> {
-        let context = Context { family, protocol, sets };
-        match self {
-            Self::Match(m) => matches::compile(m, &context, out)?,
-            Self::Target(t) => out.push(targets::compile(t, &context)?),
-        }
-        Ok(())
-    }
-
-    /// Reads an xt extension; `None` when the expression is none.
-    pub(in crate::compile) fn lift(
-        expr: &Expr,
-        family: Family,
-        protocol: Option<Not<Protocol>>,
-        sets: &dyn Ipsets,
-    ) -> Option<Result<Extension<'static>, &'static str>> {
-        let context = Context { family, protocol, sets };
-        match expr {
-            Expr::Match(m) => Some(matches::lift(m, &context).map(|m| Extension::Match(Cow::Owned(m)))),
-            Expr::Target(_) => Some(targets::lift(expr, &context).map(|t| Extension::Target(Cow::Owned(t)))),
-            _ => None,
-        }
-    }
 }

@@ -1,0 +1,323 @@
+//! A plan as one sealed batch, and the kernel's refusals of it as words.
+//!
+//! Owns: the compiled form of each different rule, made once per batch, and the way from a sequence number back to a
+//! change.
+//! Never: decides what to change.
+//!
+//! Invariant: one change is one operation, in the plan's order, so the operation's number is the change's index.
+//! Invariant: nothing is allocated for a rule that was met before; a rule that is met again costs a copy of its bytes.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::plan::{Change, Plan};
+use super::read::KnownIpsets;
+use super::report::Report;
+use crate::compile::{Program, stock};
+use crate::error::{Error, Operation, Refusal};
+use crate::kernel::Rejection;
+use crate::name::{ChainName, TableName, WrapName};
+use crate::netlink::attr::{Reader, Writer};
+use crate::nft::expr::{self, Counter, Expr};
+use crate::nft::userdata::{self, Role};
+use crate::nft::{Chain, Compat, Family, Table, TableFlags, listing, uapi};
+use crate::rule::Rule;
+use crate::ruleset::Mark;
+use crate::transaction::{Batch, Origin, RuleHead, RuleVerb, Sealed};
+use crate::wrap::{Place, TableId};
+
+/// Writes the whole plan into one batch.
+pub(super) fn batch(
+    plan: &Plan,
+    ipsets: &KnownIpsets,
+    generation: u32,
+    buffer: Vec<u8>,
+    report: &mut Report,
+) -> Result<Sealed, Error> {
+    let compiling = Instant::now();
+    let mut compiled = Compiled::default();
+    for change in plan.changes() {
+        if let Change::AddRule { table, rule, counters, mark, .. } = change {
+            compiled.add(*table, rule, *counters, mark.is_some(), ipsets).map_err(|source| Error::Compile {
+                location: change.location(),
+                rule: rule.clone(),
+                source,
+            })?;
+        }
+    }
+    report.compile += compiling.elapsed();
+
+    let encoding = Instant::now();
+    let mut batch = Batch::begin_in(buffer, Some(generation));
+    let mut names = TableNames::default();
+    for (index, change) in plan.changes().iter().enumerate() {
+        let origin = Origin(u32::try_from(index).unwrap_or(u32::MAX));
+        let (family, table) = names.of(change.table());
+        write(&mut batch, change, family, table, &compiled, origin);
+    }
+    let sealed = batch.seal().map_err(|source| {
+        let change = plan.changes().get(source.origin().0 as usize);
+        match change {
+            Some(change) => Error::Encode { location: change.location(), source },
+            None => Error::Commit(crate::kernel::CommitError::NoAnswer),
+        }
+    })?;
+    report.encode += encoding.elapsed();
+    Ok(sealed)
+}
+
+fn write(batch: &mut Batch, change: &Change, family: Family, table: &TableName, compiled: &Compiled, origin: Origin) {
+    match change {
+        Change::AddTable(_) => batch.add_table(
+            &Table {
+                family,
+                name: table.clone(),
+                flags: TableFlags::empty(),
+                handle: None,
+                uses: None,
+                owner: None,
+                userdata: None,
+            },
+            origin,
+        ),
+        Change::AddChain { chain, base, mark, .. } => batch.add_chain(
+            &Chain {
+                base: base.clone(),
+                userdata: mark.as_ref().map(|mark| {
+                    let mut userdata = Vec::new();
+                    append_mark(&mut userdata, mark, Place::Normal);
+                    userdata.into()
+                }),
+                ..named(family, table, chain)
+            },
+            origin,
+        ),
+        Change::SetPolicy { chain, base, .. } => {
+            batch.add_chain(&Chain { base: Some(base.clone()), ..named(family, table, chain) }, origin);
+        }
+        Change::DeleteRule { chain, handle, .. } => batch.delete_rule(family, table, chain, *handle, origin),
+        Change::AddRule { chain, before, rule, counters, mark, table: at, .. } => {
+            let Some(form) = compiled.of(*at, rule, *counters, mark.is_some()) else { return };
+            let verb = before.map_or(RuleVerb::Append(None), |handle| RuleVerb::Insert(Some(handle)));
+            let marked;
+            let userdata = match mark {
+                None => form.userdata,
+                Some((mark, place)) => {
+                    let mut both = form.userdata.to_vec();
+                    append_mark(&mut both, mark, *place);
+                    marked = both;
+                    &*marked
+                }
+            };
+            let head = RuleHead { family, table, chain, verb, compat: form.compat, userdata };
+            batch.rule_with(&head, origin, |w| w.raw(form.expressions));
+        }
+        Change::FlushChain { chain, .. } => batch.flush_chain(family, table, chain, origin),
+        Change::DeleteChain { chain, .. } => batch.delete_chain(family, table, chain, origin),
+    }
+}
+
+fn named(family: Family, table: &TableName, name: &ChainName) -> Chain {
+    Chain {
+        family,
+        table: table.clone(),
+        name: name.clone(),
+        handle: None,
+        base: None,
+        counters: None,
+        uses: None,
+        flags: None,
+        userdata: None,
+    }
+}
+
+/// Writes the mark to the end of user data.
+fn append_mark(userdata: &mut Vec<u8>, mark: &Mark, place: Place) {
+    let role = match place {
+        Place::Top => Role::Top,
+        Place::Normal => Role::Normal,
+        Place::Bottom => Role::Bottom,
+    };
+    let component = match mark {
+        Mark::Component(name) => Some(name),
+        Mark::Common => None,
+    };
+    userdata::append_owner(userdata, role, component);
+}
+
+/// The kernel's names of the tables met so far.
+#[derive(Default)]
+struct TableNames(HashMap<TableId, TableName>);
+
+impl TableNames {
+    fn of(&mut self, at: TableId) -> (Family, &TableName) {
+        (at.family.into(), self.0.entry(at).or_insert_with(|| at.kind.table_name()))
+    }
+}
+
+/// The longest comment that fits user data beside our mark: 256 bytes less the two headers, the comment's NUL, the mark's
+/// two bytes and the longest wrap name.
+const COMMENT_BESIDE_MARK: usize = 256 - 2 - 2 - 1 - 2 - WrapName::MAX;
+
+/// The compiled form of each different rule.
+///
+/// Rules are told apart by address: equal rules of one model usually share their memory, and two copies of an equal rule
+/// only cost compiling it twice.
+#[derive(Default)]
+struct Compiled {
+    bytes: Vec<u8>,
+    forms: HashMap<
+        (crate::rule::Family, *const Rule, Counter, bool),
+        Stored,
+        std::hash::BuildHasherDefault<PointerHasher>,
+    >,
+    program: Program,
+}
+
+struct Stored {
+    expressions: Range<usize>,
+    userdata: Range<usize>,
+    compat: Option<Compat>,
+}
+
+/// A rule as bytes.
+struct Form<'a> {
+    /// `NFTA_LIST_ELEM` attributes.
+    expressions: &'a [u8],
+    userdata: &'a [u8],
+    compat: Option<Compat>,
+}
+
+impl Compiled {
+    fn add(
+        &mut self,
+        at: TableId,
+        rule: &Arc<Rule>,
+        counters: Counter,
+        marked: bool,
+        ipsets: &KnownIpsets,
+    ) -> Result<(), crate::compile::CompileError> {
+        let key = (at.family, Arc::as_ptr(rule), counters, marked);
+        if self.forms.contains_key(&key) {
+            return Ok(());
+        }
+        self.program.clear();
+        stock::compile(rule, at.family, Some(counters), ipsets, &mut self.program)?;
+        if marked && self.program.comment.as_ref().is_some_and(|c| c.as_str().len() > COMMENT_BESIDE_MARK) {
+            stock::spill_comment(&mut self.program)?;
+        }
+        let start = self.bytes.len();
+        let mut writer = Writer::new(&mut self.bytes);
+        expr::encode_list(&self.program.expressions, &mut writer);
+        // A program that is too long for its attribute is found when the batch is sealed: its nest fails the same way.
+        let _ = writer.finish();
+        let middle = self.bytes.len();
+        if let Some(comment) = &self.program.comment {
+            // The compiler puts only comments there that fit.
+            let _ = userdata::append_comment(&mut self.bytes, comment);
+        }
+        let end = self.bytes.len();
+        let stored = Stored { expressions: start..middle, userdata: middle..end, compat: self.program.compat };
+        self.forms.insert(key, stored);
+        // The next program starts on a multiple of four, as attributes do.
+        self.bytes.resize(crate::netlink::attr::align(end), 0);
+        Ok(())
+    }
+
+    fn of(&self, at: TableId, rule: &Arc<Rule>, counters: Counter, marked: bool) -> Option<Form<'_>> {
+        let stored = self.forms.get(&(at.family, Arc::as_ptr(rule), counters, marked))?;
+        Some(Form {
+            expressions: self.bytes.get(stored.expressions.clone())?,
+            userdata: self.bytes.get(stored.userdata.clone())?,
+            compat: stored.compat,
+        })
+    }
+}
+
+/// Hashes addresses: they are well spread already, a multiplication is enough. The keys are our own pointers, so nobody
+/// outside can make them collide.
+#[derive(Default)]
+struct PointerHasher(u64);
+
+impl std::hash::Hasher for PointerHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+}
+
+/// Turns the kernel's rejections into refusals that name table, chain, rule and expression.
+pub(super) fn refusals(plan: &Plan, sealed: &Sealed, rejections: &[Rejection]) -> Vec<Refusal> {
+    rejections.iter().filter_map(|rejection| refusal(plan, sealed, rejection)).collect()
+}
+
+fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusal> {
+    // A commit that fails as a whole is reported against the first message; blame the first change.
+    let index = sealed.index(rejection.seq).unwrap_or(0);
+    let change = plan.changes().get(index)?;
+    let (operation, rule) = match change {
+        Change::AddTable(_) => (Operation::AddTable, None),
+        Change::AddChain { .. } | Change::SetPolicy { .. } => (Operation::AddChain, None),
+        Change::DeleteRule { identity, .. } => (Operation::DeleteRule, identity.rule().cloned()),
+        Change::AddRule { rule, .. } => (Operation::AddRule, Some(rule.clone())),
+        Change::FlushChain { .. } => (Operation::FlushChain, None),
+        Change::DeleteChain { .. } => (Operation::DeleteChain, None),
+    };
+    Some(Refusal {
+        operation,
+        location: change.location(),
+        rule,
+        errno: rejection.errno,
+        text: rejection.text.clone(),
+        expression: rejection.offset.and_then(|offset| expression_at(sealed, rejection.seq, offset)),
+    })
+}
+
+/// The expression whose attribute stands at an offset in a message.
+fn expression_at(sealed: &Sealed, seq: u32, offset: u32) -> Option<String> {
+    let message = sealed.message(seq)?;
+    let offset = usize::try_from(offset).ok()?;
+    let body = message.get(20..)?;
+    let mut at = 20;
+    for attr in Reader::new(body) {
+        let attr = attr.ok()?;
+        if attr.kind == uapi::NFTA_RULE_EXPRESSIONS {
+            at += 4;
+            for element in attr.attrs() {
+                let element = element.ok()?;
+                let end = at + crate::netlink::attr::align(4 + element.payload.len());
+                if (at..end).contains(&offset) {
+                    return Expr::decode(element.attrs()).ok().map(|e| listing::expression(&e).to_string());
+                }
+                at = end;
+            }
+            return None;
+        }
+        at += crate::netlink::attr::align(4 + attr.payload.len());
+    }
+    None
+}

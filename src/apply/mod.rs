@@ -1,0 +1,180 @@
+//! Layer 8: the one loop that brings a model to the kernel: read, diff, seal, commit; again when stale.
+//!
+//! Owns: the order of these steps, the bounded retry, and what is remembered between two applications.
+//! Never: patches a batch that is built; keeps a memory of the kernel that the kernel has not acknowledged.
+//!
+//! Invariant: a failed application changes neither the kernel nor the memory, and can be tried again.
+//! Invariant: an application that finds nothing to change sends nothing.
+//!
+//! # What is ours
+//!
+//! A model without a component states tables as a whole: everything in them is ours. A model of a component owns the
+//! chains whose user data carries its name, chains that have a wanted name, and rules in shared chains that carry its
+//! name. Names are compared whole. A rule of another program is ours only when it equals a rule that we want in that
+//! very chain; then it is adopted as it stands.
+//!
+//! # What is remembered
+//!
+//! After a commit the state is known without reading it: the generation that the batch was guarded by plus one, and our
+//! own rules. Only handles are not known; they are read back, chain by chain, when a later change needs them. When the
+//! generation has moved, everything that concerns us is read again.
+
+mod encode;
+mod plan;
+mod read;
+mod report;
+
+use std::time::Instant;
+
+pub use crate::ruleset::{Identity, Mark};
+pub use plan::{Change, Plan};
+pub use report::Report;
+
+use crate::error::Error;
+use crate::kernel::{CommitError, Kernel};
+use crate::wrap::Model;
+use read::Observed;
+
+/// How often an application starts again because other programs changed the tables meanwhile.
+const ATTEMPTS: u32 = 8;
+
+/// What is known of the kernel between two applications.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    observed: Option<Observed>,
+    /// The batch buffer, used again: a load of 110,000 rules needs some 30 MB.
+    buffer: Vec<u8>,
+}
+
+/// What is done with the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Commit it.
+    Commit,
+    /// Let the kernel validate it, then drop it.
+    Check,
+    /// Only compute it.
+    Plan,
+}
+
+impl Memory {
+    /// Forgets what is known of the kernel, so that the next application reads it anew.
+    pub(crate) fn forget(&mut self) {
+        self.observed = None;
+    }
+
+    /// Brings the model to the kernel.
+    pub(crate) fn apply<K: Kernel + ?Sized>(
+        &mut self,
+        model: &mut Model,
+        kernel: &mut K,
+        mode: Mode,
+    ) -> Result<(Plan, Report), Error> {
+        let start = Instant::now();
+        let mut report = Report::default();
+        let settled = self.observed.as_ref().is_some_and(|o| o.adopted) && !model.is_dirty();
+        if mode == Mode::Commit && (model.is_deferred() || settled) {
+            report.deferred = model.is_deferred();
+            report.generation = self.observed.as_ref().map_or(0, |o| o.generation);
+            return Ok((Plan::default(), report));
+        }
+        for attempt in 1..=ATTEMPTS {
+            report.attempts = attempt;
+            match self.attempt(model, kernel, mode, &mut report) {
+                Ok(plan) => {
+                    report.total = start.elapsed();
+                    return Ok((plan, report));
+                }
+                Err(Attempt::Stale) => self.forget(),
+                Err(Attempt::Failed(error)) => return Err(*error),
+            }
+        }
+        Err(Error::Stale { attempts: ATTEMPTS })
+    }
+
+    fn attempt<K: Kernel + ?Sized>(
+        &mut self,
+        model: &mut Model,
+        kernel: &mut K,
+        mode: Mode,
+        report: &mut Report,
+    ) -> Result<Plan, Attempt> {
+        let reading = Instant::now();
+        let observed = match &mut self.observed {
+            Some(observed) => observed,
+            none => none.insert(read::observe(kernel, model)?),
+        };
+        // What an earlier run left is found by looking at everything once.
+        let everything = !observed.adopted;
+        let ipsets = read::ipsets(kernel, model, everything)?;
+        read::handles(kernel, model, observed)?;
+        report.read += reading.elapsed();
+
+        let planning = Instant::now();
+        plan::check_model(model, observed)?;
+        let (plan, pending) = plan::plan(model, observed, &ipsets, everything)?;
+        read::check_references(kernel, model, observed, &plan)?;
+        report.plan += planning.elapsed();
+        report.count(&plan);
+        report.generation = observed.generation;
+        if plan.is_empty() {
+            if mode == Mode::Commit {
+                observed.install(pending);
+                observed.adopted = true;
+                model.mark_applied();
+            }
+            return Ok(plan);
+        }
+        if mode == Mode::Plan {
+            return Ok(plan);
+        }
+
+        let buffer = std::mem::take(&mut self.buffer);
+        let sealed = encode::batch(&plan, &ipsets, observed.generation, buffer, report)?;
+        report.messages = sealed.messages();
+        report.bytes = sealed.bytes().len();
+        let outcome = match mode {
+            Mode::Check => kernel.check(&sealed),
+            _ => kernel.commit(&sealed),
+        };
+        let committed = match outcome {
+            Ok(committed) => committed,
+            Err(CommitError::Stale { .. }) => return Err(Attempt::Stale),
+            Err(CommitError::Refused(rejections)) => {
+                return Err(Error::Refused(encode::refusals(&plan, &sealed, &rejections)).into());
+            }
+            Err(other) => {
+                // Whether it is in effect is not known.
+                self.forget();
+                return Err(Error::Commit(other).into());
+            }
+        };
+        report.kernel += committed.elapsed;
+        self.buffer = sealed.into_bytes();
+        if mode == Mode::Commit {
+            observed.install(pending);
+            observed.adopted = true;
+            observed.generation = next_generation(observed.generation);
+            report.generation = observed.generation;
+            model.mark_applied();
+        }
+        Ok(plan)
+    }
+}
+
+/// The generation after a commit. The kernel counts up by one and leaves zero out (`nf_tables_commit`).
+fn next_generation(generation: u32) -> u32 {
+    generation.checked_add(1).unwrap_or(1)
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Stale,
+    Failed(Box<Error>),
+}
+
+impl<E: Into<Error>> From<E> for Attempt {
+    fn from(error: E) -> Self {
+        Self::Failed(Box::new(error.into()))
+    }
+}

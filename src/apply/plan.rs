@@ -1,0 +1,569 @@
+//! What has to change, as typed values: the difference between a model and what stands in the kernel.
+//!
+//! Owns: [`Plan`] and [`Change`], and the state that will stand once the plan is committed ([`Pending`]).
+//! Never: does I/O, compiles rules into messages.
+//!
+//! Invariant: a plan lists tables and chains that are made first, then rules chain by chain (deletions before
+//! additions), then chains that go: emptied first, because they may refer to each other.
+//! Invariant: same model, same observed state, same plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::read::{KnownIpsets, Observed};
+use crate::compile::{Program, stock};
+use crate::error::{Error, Location};
+use crate::name::ChainName;
+use crate::nft::expr::Counter;
+use crate::nft::{BaseChain, Policy};
+use crate::rule::Rule;
+use crate::ruleset::chain_diff::{self, Role, Standing, Step, Wanted};
+use crate::ruleset::{Identity, Mark, ObservedChain, ObservedRule, Owner};
+use crate::wrap::{Builtin, Chain, ChainKind, Entry, Model, Place, Table, TableId};
+
+/// One change to the kernel.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Change {
+    /// Make a table.
+    AddTable(TableId),
+    /// Make a chain.
+    AddChain {
+        /// Its table.
+        table: TableId,
+        /// Its name.
+        chain: ChainName,
+        /// Hook, type and priority of a base chain.
+        base: Option<BaseChain>,
+        /// The mark in its user data.
+        mark: Option<Mark>,
+    },
+    /// Set the policy of a base chain.
+    SetPolicy {
+        /// Its table.
+        table: TableId,
+        /// Its name.
+        chain: ChainName,
+        /// Its hook, type and priority, and the new policy.
+        base: BaseChain,
+    },
+    /// Delete a rule.
+    DeleteRule {
+        /// Its table.
+        table: TableId,
+        /// Its chain.
+        chain: ChainName,
+        /// Its handle.
+        handle: u64,
+        /// What it is.
+        identity: Identity,
+    },
+    /// Add a rule.
+    AddRule {
+        /// Its table.
+        table: TableId,
+        /// Its chain.
+        chain: ChainName,
+        /// The handle of the rule that will follow it; `None`: the end of the chain.
+        before: Option<u64>,
+        /// The rule.
+        rule: Arc<Rule>,
+        /// Packets and bytes to start from.
+        counters: Counter,
+        /// The mark in its user data, with its place.
+        mark: Option<(Mark, Place)>,
+        /// Its place among the wanted rules of the chain, from 1.
+        number: usize,
+        /// The line of the file that it came from.
+        line: Option<u32>,
+    },
+    /// Delete all rules of a chain that is going.
+    FlushChain {
+        /// Its table.
+        table: TableId,
+        /// Its name.
+        chain: ChainName,
+    },
+    /// Delete a chain.
+    DeleteChain {
+        /// Its table.
+        table: TableId,
+        /// Its name.
+        chain: ChainName,
+    },
+}
+
+impl Change {
+    /// The table it is about.
+    #[must_use]
+    pub fn table(&self) -> TableId {
+        match self {
+            Self::AddTable(table)
+            | Self::AddChain { table, .. }
+            | Self::SetPolicy { table, .. }
+            | Self::DeleteRule { table, .. }
+            | Self::AddRule { table, .. }
+            | Self::FlushChain { table, .. }
+            | Self::DeleteChain { table, .. } => *table,
+        }
+    }
+
+    /// The chain it is about.
+    #[must_use]
+    pub fn chain(&self) -> Option<&ChainName> {
+        match self {
+            Self::AddTable(_) => None,
+            Self::AddChain { chain, .. }
+            | Self::SetPolicy { chain, .. }
+            | Self::DeleteRule { chain, .. }
+            | Self::AddRule { chain, .. }
+            | Self::FlushChain { chain, .. }
+            | Self::DeleteChain { chain, .. } => Some(chain),
+        }
+    }
+
+    /// Where it is, for messages.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        let (rule, line) = match self {
+            Self::AddRule { number, line, .. } => (Some(*number), *line),
+            _ => (None, None),
+        };
+        Location { table: self.table(), chain: self.chain().cloned(), rule, line }
+    }
+}
+
+/// What an application would change.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    changes: Vec<Change>,
+}
+
+impl Plan {
+    /// The changes in the order they are sent.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Whether the kernel is as it should be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+/// What will stand in the kernel once the plan is committed.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) tables: Vec<TableId>,
+    /// Chains as they will be; `None` for one that is gone.
+    pub(super) chains: Vec<(TableId, ChainName, Option<ObservedChain>)>,
+}
+
+/// Refuses a model whose jumps lead nowhere, in circles, or too deep, before anything is sent.
+pub(super) fn check_model(model: &Model, observed: &Observed) -> Result<(), Error> {
+    model
+        .check(|at, chain| {
+            observed.table(at).is_some_and(|t| t.chains.contains_key(chain)) && !observed.is_going(model, at, chain)
+        })
+        .map_err(Error::Model)
+}
+
+/// Finds what has to change. With `everything` all chains are compared, else only those that changed in the model.
+pub(super) fn plan(
+    model: &Model,
+    observed: &Observed,
+    ipsets: &KnownIpsets,
+    everything: bool,
+) -> Result<(Plan, Pending), Error> {
+    let mut planner = Planner {
+        model,
+        observed,
+        ipsets,
+        program: Program::default(),
+        plan: Plan::default(),
+        rules: Vec::new(),
+        going: Vec::new(),
+        pending: Pending::default(),
+    };
+    if everything {
+        planner.all()?;
+    } else {
+        planner.dirty()?;
+    }
+    Ok(planner.finish())
+}
+
+struct Planner<'a> {
+    model: &'a Model,
+    observed: &'a Observed,
+    ipsets: &'a KnownIpsets,
+    program: Program,
+    plan: Plan,
+    rules: Vec<Change>,
+    going: Vec<(TableId, ChainName)>,
+    pending: Pending,
+}
+
+impl Planner<'_> {
+    fn all(&mut self) -> Result<(), Error> {
+        for table in self.model.tables() {
+            self.table(table.id());
+            for chain in table.chains() {
+                self.chain(table.id(), chain)?;
+            }
+        }
+        let mut stale: Vec<_> = self
+            .observed
+            .chains()
+            .filter(|(at, name, _)| chain_of(self.model, *at, name).is_none())
+            .map(|(at, name, _)| (at, name.clone()))
+            .collect();
+        stale.sort();
+        for (at, name) in stale {
+            self.unwanted(at, &name)?;
+        }
+        Ok(())
+    }
+
+    fn dirty(&mut self) -> Result<(), Error> {
+        for (at, name) in self.model.dirty() {
+            self.table(at);
+            match chain_of(self.model, at, name) {
+                Some(chain) => self.chain(at, chain)?,
+                None => self.unwanted(at, name)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, at: TableId) {
+        let exists = self.observed.table(at).is_some_and(|t| t.exists);
+        if !exists && !self.pending.tables.contains(&at) {
+            self.plan.changes.push(Change::AddTable(at));
+            self.pending.tables.push(at);
+        }
+    }
+
+    /// Whether the chain may hold rules of others.
+    fn is_shared(&self, kind: ChainKind) -> bool {
+        self.model.component().is_some() && kind != ChainKind::Wrapped
+    }
+
+    fn chain(&mut self, at: TableId, chain: &Chain) -> Result<(), Error> {
+        let now = self.observed.table(at).and_then(|t| t.chains.get(chain.name()));
+        let base = self.base(at, chain, now)?;
+        match now {
+            None => self.plan.changes.push(Change::AddChain {
+                table: at,
+                chain: chain.name().clone(),
+                base: base.clone(),
+                mark: self.chain_mark(chain),
+            }),
+            Some(now) => {
+                if let Some(base) = &base
+                    && base.policy.is_some()
+                    && now.policy != base.policy
+                {
+                    let base = base.clone();
+                    self.plan.changes.push(Change::SetPolicy { table: at, chain: chain.name().clone(), base });
+                }
+            }
+        }
+        let shared = self.is_shared(chain.kind());
+        let next = match now.and_then(|n| n.rules.as_ref()) {
+            None => self.fill(at, chain, shared),
+            Some(rules) => self.merge(at, chain, rules, shared)?,
+        };
+        let observed = ObservedChain {
+            owner: now.map_or_else(|| self.chain_mark(chain), |n| n.owner.clone()),
+            policy: base.as_ref().map(|b| b.policy.or(now.and_then(|n| n.policy)).unwrap_or(Policy::Accept)),
+            hook: base.map(|b| (b.kind, b.hook, b.priority)),
+            rules: Some(next),
+        };
+        self.pending.chains.push((at, chain.name().clone(), Some(observed)));
+        Ok(())
+    }
+
+    /// What the base chain should be; an error when it stands there as something else.
+    fn base(&self, at: TableId, chain: &Chain, now: Option<&ObservedChain>) -> Result<Option<BaseChain>, Error> {
+        let ChainKind::Builtin(builtin) = chain.kind() else { return Ok(None) };
+        // A component shares the built-in chains: their policies belong to the host.
+        let policy = if self.model.component().is_none() { chain.policy() } else { None };
+        let wanted = base_chain(builtin, policy);
+        if let Some(now) = now {
+            let same = now.hook.as_ref().is_some_and(|(kind, hook, priority)| {
+                **kind == *wanted.kind && *hook == wanted.hook && *priority == wanted.priority
+            });
+            if !same {
+                let found = now.hook.as_ref().map_or("a regular chain".to_owned(), |(kind, hook, priority)| {
+                    format!("type {kind} hook {hook} priority {priority}")
+                });
+                let location = Location { table: at, chain: Some(chain.name().clone()), rule: None, line: None };
+                return Err(Error::Incompatible { location, found });
+            }
+        }
+        Ok(Some(wanted))
+    }
+
+    fn chain_mark(&self, chain: &Chain) -> Option<Mark> {
+        let component = self.model.component()?;
+        match chain.kind() {
+            ChainKind::Wrapped => Some(Mark::Component(component.clone())),
+            ChainKind::Shared => Some(Mark::Common),
+            ChainKind::Builtin(_) | ChainKind::Foreign => None,
+        }
+    }
+
+    /// The mark of a rule in a shared chain: the jump to a chain that all components share belongs to all of them.
+    fn rule_mark(&self, at: TableId, rule: &Rule) -> Option<Mark> {
+        let component = self.model.component()?;
+        let common = rule
+            .chain_ref()
+            .and_then(|target| chain_of(self.model, at, target.name()))
+            .is_some_and(|chain| chain.kind() == ChainKind::Shared);
+        Some(if common { Mark::Common } else { Mark::Component(component.clone()) })
+    }
+
+    fn add(&self, at: TableId, chain: &Chain, index: usize, entry: &Entry, shared: bool) -> Change {
+        Change::AddRule {
+            table: at,
+            chain: chain.name().clone(),
+            before: None,
+            rule: entry.rule().clone(),
+            counters: entry.counters().unwrap_or_default(),
+            mark: if shared { self.rule_mark(at, entry.rule()).map(|m| (m, entry.place())) } else { None },
+            number: index + 1,
+            line: entry.line(),
+        }
+    }
+
+    fn owner(mark: Option<&(Mark, Place)>, place: Place) -> Owner {
+        match mark {
+            Some((Mark::Common, place)) => Owner::Common(*place),
+            _ => Owner::Us(place),
+        }
+    }
+
+    /// A chain that is new: its rules in order.
+    fn fill(&mut self, at: TableId, chain: &Chain, shared: bool) -> Vec<ObservedRule> {
+        let mut next = Vec::with_capacity(chain.len());
+        for (index, entry) in chain.rules().enumerate() {
+            let change = self.add(at, chain, index, entry, shared);
+            let owner = match &change {
+                Change::AddRule { mark, .. } => Self::owner(mark.as_ref(), entry.place()),
+                _ => Owner::Us(entry.place()),
+            };
+            next.push(ObservedRule { identity: Identity::Rule(entry.rule().clone()), handle: None, owner });
+            self.rules.push(change);
+        }
+        next
+    }
+
+    /// A chain that stands: what is equal stays.
+    fn merge(
+        &mut self,
+        at: TableId,
+        chain: &Chain,
+        now: &[ObservedRule],
+        shared: bool,
+    ) -> Result<Vec<ObservedRule>, Error> {
+        let entries: Vec<&Entry> = chain.rules().collect();
+        let keys = self.keys(at, chain, now)?;
+        let standing: Vec<Standing<u32>> = now
+            .iter()
+            .zip(&keys.standing)
+            .map(|(rule, key)| Standing {
+                key: *key,
+                handle: rule.handle.unwrap_or(0),
+                role: role(&rule.owner, shared),
+            })
+            .collect();
+        let wanted: Vec<Wanted<u32>> = entries
+            .iter()
+            .zip(&keys.wanted)
+            .map(|(entry, key)| Wanted { key: *key, place: if shared { entry.place() } else { Place::Normal } })
+            .collect();
+        let difference = chain_diff::diff(&standing, &wanted);
+        let mut stays = vec![true; now.len()];
+        let mut inserted: HashMap<Option<usize>, Vec<ObservedRule>> = HashMap::new();
+        for step in difference.steps {
+            match step {
+                Step::Delete(index) => {
+                    let Some(rule) = now.get(index) else { continue };
+                    if let Some(stay) = stays.get_mut(index) {
+                        *stay = false;
+                    }
+                    self.rules.push(Change::DeleteRule {
+                        table: at,
+                        chain: chain.name().clone(),
+                        handle: rule.handle.unwrap_or(0),
+                        identity: rule.identity.clone(),
+                    });
+                }
+                Step::Insert { wanted: index, before, moved_from } => {
+                    let Some(entry) = entries.get(index).copied() else { continue };
+                    let mut change = self.add(at, chain, index, entry, shared);
+                    let moved = moved_from.and_then(|m| now.get(m));
+                    if let Change::AddRule { before: handle, counters, mark, .. } = &mut change {
+                        *handle = before.and_then(|b| now.get(b)).and_then(|rule| rule.handle);
+                        if let Some(Identity::Program(program)) = moved.map(|m| &m.identity)
+                            && entry.counters().is_none()
+                        {
+                            *counters = program.counter;
+                        }
+                        let owner = Self::owner(mark.as_ref(), entry.place());
+                        let identity = Identity::Rule(entry.rule().clone());
+                        inserted.entry(before).or_default().push(ObservedRule { identity, handle: None, owner });
+                    }
+                    self.rules.push(change);
+                }
+            }
+        }
+        let mut kept_as: Vec<Option<&Entry>> = vec![None; now.len()];
+        for (entry, kept) in entries.iter().zip(&difference.kept) {
+            if let Some(slot) = kept.and_then(|at| kept_as.get_mut(at)) {
+                *slot = Some(*entry);
+            }
+        }
+        let mut next = Vec::with_capacity(entries.len());
+        for (index, ((rule, stay), entry)) in now.iter().zip(stays).zip(kept_as).enumerate() {
+            next.extend(inserted.remove(&Some(index)).into_iter().flatten());
+            if stay {
+                let mut rule = rule.clone();
+                if let Some(entry) = entry {
+                    rule.identity = Identity::Rule(entry.rule().clone());
+                    if rule.owner == Owner::Nobody {
+                        rule.owner = Owner::Us(entry.place());
+                    }
+                }
+                next.push(rule);
+            }
+        }
+        next.extend(inserted.remove(&None).into_iter().flatten());
+        Ok(next)
+    }
+
+    /// Small numbers for rules: equal programs have the same one.
+    fn keys(&mut self, at: TableId, chain: &Chain, now: &[ObservedRule]) -> Result<Keys, Error> {
+        let by_program = now.iter().any(|rule| matches!(rule.identity, Identity::Program(_)));
+        let mut rules: HashMap<&Rule, u32> = HashMap::new();
+        let mut programs = HashMap::new();
+        let mut count = 0;
+        let mut wanted = Vec::with_capacity(chain.len());
+        for (index, entry) in chain.rules().enumerate() {
+            let key = match rules.get(&**entry.rule()) {
+                Some(key) => *key,
+                None if by_program => {
+                    let normal = self.normal(at, chain, index, entry)?;
+                    *programs.entry(normal).or_insert_with(|| {
+                        count += 1;
+                        count
+                    })
+                }
+                None => {
+                    count += 1;
+                    count
+                }
+            };
+            rules.insert(entry.rule(), key);
+            wanted.push(key);
+        }
+        let standing = now
+            .iter()
+            .map(|rule| match &rule.identity {
+                Identity::Rule(rule) => rules.get(&**rule).copied(),
+                Identity::Program(program) => programs.get(&program.normal).copied(),
+            })
+            .collect();
+        Ok(Keys { standing, wanted })
+    }
+
+    fn normal(&mut self, at: TableId, chain: &Chain, index: usize, entry: &Entry) -> Result<stock::Normal, Error> {
+        self.program.clear();
+        stock::compile(entry.rule(), at.family, Some(Counter::default()), self.ipsets, &mut self.program).map_err(
+            |source| Error::Compile {
+                location: Location {
+                    table: at,
+                    chain: Some(chain.name().clone()),
+                    rule: Some(index + 1),
+                    line: entry.line(),
+                },
+                rule: entry.rule().clone(),
+                source,
+            },
+        )?;
+        Ok(stock::normalize(&self.program.expressions, self.program.comment.as_ref(), at.family))
+    }
+
+    /// A chain that stands in the kernel and is not in the model.
+    fn unwanted(&mut self, at: TableId, name: &ChainName) -> Result<(), Error> {
+        let Some(now) = self.observed.table(at).and_then(|t| t.chains.get(name)) else { return Ok(()) };
+        if self.observed.is_going(self.model, at, name) {
+            self.going.push((at, name.clone()));
+            self.pending.chains.push((at, name.clone(), None));
+            return Ok(());
+        }
+        // A chain of others: only what carries our mark goes.
+        let Some(rules) = &now.rules else { return Ok(()) };
+        let (ours, rest): (Vec<_>, Vec<_>) = rules.iter().cloned().partition(|r| matches!(r.owner, Owner::Us(_)));
+        if ours.is_empty() {
+            return Ok(());
+        }
+        for rule in ours {
+            self.rules.push(Change::DeleteRule {
+                table: at,
+                chain: name.clone(),
+                handle: rule.handle.unwrap_or(0),
+                identity: rule.identity,
+            });
+        }
+        let next = ObservedChain { rules: Some(rest), ..now.clone() };
+        self.pending.chains.push((at, name.clone(), Some(next)));
+        Ok(())
+    }
+
+    fn finish(self) -> (Plan, Pending) {
+        let Self { mut plan, rules, going, pending, .. } = self;
+        plan.changes.extend(rules);
+        for (table, chain) in &going {
+            plan.changes.push(Change::FlushChain { table: *table, chain: chain.clone() });
+        }
+        for (table, chain) in going {
+            plan.changes.push(Change::DeleteChain { table, chain });
+        }
+        (plan, pending)
+    }
+}
+
+/// The chain in the model, if the model says anything about it.
+fn chain_of<'m>(model: &'m Model, at: TableId, name: &ChainName) -> Option<&'m Chain> {
+    model.table(at.family, at.kind).and_then(|table: &Table| table.chain(name))
+}
+
+/// The base chain that iptables makes for a built-in chain.
+fn base_chain(builtin: &Builtin, policy: Option<Policy>) -> BaseChain {
+    BaseChain {
+        kind: builtin.kind.into(),
+        hook: builtin.hook as u32,
+        priority: builtin.priority,
+        policy,
+        devices: Vec::new(),
+    }
+}
+
+struct Keys {
+    standing: Vec<Option<u32>>,
+    wanted: Vec<u32>,
+}
+
+fn role(owner: &Owner, shared: bool) -> Role {
+    match owner {
+        _ if !shared => Role::Ours(Place::Normal),
+        Owner::Us(place) => Role::Ours(*place),
+        Owner::Common(place) => Role::Common(*place),
+        Owner::Component(_, place) => Role::Theirs(*place),
+        Owner::Nobody => Role::Foreign,
+    }
+}

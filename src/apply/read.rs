@@ -1,0 +1,368 @@
+//! Reading what stands in the kernel, no more of it than concerns the model.
+//!
+//! Owns: [`Observed`], the handles that were not known, and the search for rules that still refer to a chain that goes.
+//! Never: changes anything.
+//!
+//! Invariant: what is read belongs to one generation; when it moves while we read, we read again.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Attempt;
+use super::plan::{Change, Pending, Plan};
+use crate::compile::{Ipsets, stock};
+use crate::error::{Error, Location};
+use crate::kernel::Kernel;
+use crate::name::{ChainName, IpsetName};
+use crate::nft::userdata::{self, Role, Userdata};
+use crate::nft::{self, listing};
+use crate::rule::{Family, Match};
+use crate::ruleset::{Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
+use crate::wrap::{Model, Place, TableId, TableKind};
+
+/// Up to so many chains are read one by one; beyond, the whole table is cheaper.
+const SINGLE_READS: usize = 32;
+/// How often reading starts again when the generation moves.
+const READS: u32 = 8;
+
+/// What stands in the kernel, of one generation.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    pub(super) generation: u32,
+    /// Whether a model was brought to the kernel since it was read: from then on only changes of the model matter.
+    pub(super) adopted: bool,
+    tables: HashMap<TableId, ObservedTable>,
+}
+
+impl Observed {
+    pub(super) fn table(&self, at: TableId) -> Option<&ObservedTable> {
+        self.tables.get(&at)
+    }
+
+    /// All chains of all tables, in no order.
+    pub(super) fn chains(&self) -> impl Iterator<Item = (TableId, &ChainName, &ObservedChain)> {
+        self.tables.iter().flat_map(|(at, table)| table.chains.iter().map(|(name, chain)| (*at, name, chain)))
+    }
+
+    /// Whether a chain that stands is ours and no longer wanted.
+    pub(super) fn is_going(&self, model: &Model, at: TableId, name: &ChainName) -> bool {
+        let table = model.table(at.family, at.kind);
+        if table.is_some_and(|t| t.has_chain(name)) {
+            return false;
+        }
+        let owner = || self.tables.get(&at)?.chains.get(name)?.owner.as_ref();
+        match model.component() {
+            None => table.is_some(),
+            Some(component) => matches!(owner(), Some(Mark::Component(owner)) if owner == component),
+        }
+    }
+
+    /// Takes over what a committed plan has made.
+    pub(super) fn install(&mut self, pending: Pending) {
+        for at in pending.tables {
+            self.tables.entry(at).or_default().exists = true;
+        }
+        for (at, name, chain) in pending.chains {
+            let table = self.tables.entry(at).or_default();
+            match chain {
+                Some(chain) => table.chains.insert(name, chain),
+                None => table.chains.remove(&name),
+            };
+        }
+    }
+}
+
+/// Reads all that concerns the model.
+pub(super) fn observe<K: Kernel + ?Sized>(kernel: &mut K, model: &Model) -> Result<Observed, Error> {
+    for _ in 0..READS {
+        let generation = kernel.generation()?;
+        let mut observed = Observed { generation, ..Observed::default() };
+        for family in Family::BOTH {
+            if family == Family::Ipv4 || model.has_ipv6() {
+                observe_family(kernel, model, family, &mut observed)?;
+            }
+        }
+        if kernel.generation()? == generation {
+            return Ok(observed);
+        }
+    }
+    Err(Error::Stale { attempts: READS })
+}
+
+fn observe_family<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    model: &Model,
+    family: Family,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    let nft_family = nft::Family::from(family);
+    for table in kernel.tables(nft_family)? {
+        if let Some(kind) = TableKind::from_name(table.name.as_str())
+            && (model.component().is_some() || model.table(family, kind).is_some())
+        {
+            observed.tables.entry(TableId::new(family, kind)).or_default().exists = true;
+        }
+    }
+    if !observed.tables.keys().any(|at| at.family == family) {
+        return Ok(());
+    }
+    let mut wanted: HashMap<TableId, Vec<ChainName>> = HashMap::new();
+    for chain in kernel.chains(nft_family)? {
+        let Some(kind) = TableKind::from_name(chain.table.as_str()) else { continue };
+        let at = TableId::new(family, kind);
+        let Some(table) = observed.tables.get_mut(&at) else { continue };
+        let owner = mark(chain.userdata.as_deref()).map(|(mark, _)| mark);
+        let concerns = concerns(model, at, &chain, owner.as_ref());
+        // A chain without rules need not be read: its use count says so.
+        let empty = chain.uses == Some(0);
+        if concerns && !empty {
+            wanted.entry(at).or_default().push(chain.name.clone());
+        }
+        let entry = ObservedChain {
+            owner,
+            policy: chain.base.as_ref().and_then(|b| b.policy),
+            hook: chain.base.map(|b| (b.kind, b.hook, b.priority)),
+            rules: concerns.then(Vec::new),
+        };
+        table.chains.insert(chain.name, entry);
+    }
+    for (at, chains) in wanted {
+        read_rules(kernel, model, at, &chains, observed)?;
+    }
+    Ok(())
+}
+
+/// Whether a chain's rules may be ours: in a table we state as a whole, in a chain of ours or of a name that we want, and
+/// in the chains that components share.
+fn concerns(model: &Model, at: TableId, chain: &nft::Chain, owner: Option<&Mark>) -> bool {
+    let Some(component) = model.component() else { return true };
+    let ours = match owner {
+        Some(Mark::Component(owner)) => owner == component,
+        Some(Mark::Common) => true,
+        None => false,
+    };
+    ours || chain.base.is_some() || model.table(at.family, at.kind).is_some_and(|t| t.chain(&chain.name).is_some())
+}
+
+fn read_rules<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    model: &Model,
+    at: TableId,
+    chains: &[ChainName],
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    let Some(table) = observed.tables.get_mut(&at) else { return Ok(()) };
+    for rule in dump(kernel, at, chains)? {
+        if let Some(rules) = table.chains.get_mut(&rule.chain).and_then(|c| c.rules.as_mut()) {
+            let identity = Identity::Program(Box::new(read_program(at, &rule)));
+            rules.push(ObservedRule { identity, handle: rule.handle, owner: owner(model, &rule) });
+        }
+    }
+    Ok(())
+}
+
+fn read_program(at: TableId, rule: &nft::Rule) -> ReadProgram {
+    let comment = rule.userdata.as_deref().and_then(|u| Userdata::decode(u).ok()).and_then(|u| u.comment);
+    ReadProgram {
+        normal: stock::normalize(&rule.expressions, comment.as_ref(), at.family),
+        counter: stock::counter(&rule.expressions).unwrap_or_default(),
+    }
+}
+
+/// Rules of these chains, each chain's in order; when there are many chains, those of the others too.
+fn dump<K: Kernel + ?Sized>(kernel: &mut K, at: TableId, chains: &[ChainName]) -> Result<Vec<nft::Rule>, Error> {
+    let (family, table) = (nft::Family::from(at.family), at.kind.table_name());
+    if chains.len() > SINGLE_READS {
+        return Ok(kernel.rules(family, &table, None)?);
+    }
+    let mut rules = Vec::new();
+    for chain in chains {
+        rules.extend(kernel.rules(family, &table, Some(chain))?);
+    }
+    Ok(rules)
+}
+
+/// The mark in user data. User data in another form than the common one has none.
+fn mark(userdata: Option<&[u8]>) -> Option<(Mark, Place)> {
+    let userdata::Owner { role, component } = Userdata::decode(userdata?).ok()?.owner?;
+    let place = match role {
+        Role::Normal => Place::Normal,
+        Role::Top => Place::Top,
+        Role::Bottom => Place::Bottom,
+    };
+    Some((component.map_or(Mark::Common, Mark::Component), place))
+}
+
+fn owner(model: &Model, rule: &nft::Rule) -> Owner {
+    match mark(rule.userdata.as_deref()) {
+        None => Owner::Nobody,
+        Some((Mark::Common, place)) => Owner::Common(place),
+        Some((Mark::Component(name), place)) if model.component() == Some(&name) => Owner::Us(place),
+        Some((Mark::Component(name), place)) => Owner::Component(name, place),
+    }
+}
+
+/// Reads the handles of changed chains that we filled ourselves and have not read since.
+pub(super) fn handles<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    model: &Model,
+    observed: &mut Observed,
+) -> Result<(), Attempt> {
+    let mut missing: HashMap<TableId, Vec<ChainName>> = HashMap::new();
+    for (at, name) in model.dirty() {
+        let unread = observed
+            .table(at)
+            .and_then(|t| t.chains.get(name))
+            .and_then(|c| c.rules.as_ref())
+            .is_some_and(|rules| rules.iter().any(|r| r.handle.is_none()));
+        if unread && !observed.is_going(model, at, name) {
+            missing.entry(at).or_default().push(name.clone());
+        }
+    }
+    for (at, chains) in missing {
+        let names: HashSet<&ChainName> = chains.iter().collect();
+        let mut found: HashMap<ChainName, Vec<Option<u64>>> = HashMap::new();
+        for rule in dump(kernel, at, &chains)? {
+            if names.contains(&rule.chain) {
+                found.entry(rule.chain).or_default().push(rule.handle);
+            }
+        }
+        let Some(table) = observed.tables.get_mut(&at) else { continue };
+        for name in chains {
+            let handles = found.remove(&name).unwrap_or_default();
+            let Some(rules) = table.chains.get_mut(&name).and_then(|c| c.rules.as_mut()) else { continue };
+            // Another number of rules than we left there: somebody was here. The commit would be refused as stale.
+            if handles.len() != rules.len() {
+                return Err(Attempt::Stale);
+            }
+            for (rule, handle) in rules.iter_mut().zip(handles) {
+                rule.handle = handle;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of the ipsets that the model's rules name.
+#[derive(Debug, Default)]
+pub(super) struct KnownIpsets(HashMap<IpsetName, u16>);
+
+impl Ipsets for KnownIpsets {
+    fn index(&self, name: &IpsetName) -> Option<u16> {
+        self.0.get(name).copied()
+    }
+
+    fn name(&self, index: u16) -> Option<IpsetName> {
+        self.0.iter().find(|(_, i)| **i == index).map(|(name, _)| name.clone())
+    }
+}
+
+/// Asks for the numbers of all ipsets that rules of changed chains name. A set that is not there stays unknown; the
+/// compiler names it in its error.
+pub(super) fn ipsets<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    model: &Model,
+    everything: bool,
+) -> Result<KnownIpsets, Error> {
+    let mut known = KnownIpsets::default();
+    let mut learn = |chain: &crate::wrap::Chain| -> Result<(), Error> {
+        let matches = chain.rules().flat_map(|entry| &entry.rule().matches);
+        for name in matches.filter_map(|m| if let Match::Set(set) = m { Some(&set.name.value) } else { None }) {
+            if !known.0.contains_key(name)
+                && let Some(index) = kernel.ipset_index(name)?
+            {
+                known.0.insert(name.clone(), index);
+            }
+        }
+        Ok(())
+    };
+    if everything {
+        for table in model.tables() {
+            table.chains().try_for_each(&mut learn)?;
+        }
+    } else {
+        for (at, name) in model.dirty() {
+            model.table(at.family, at.kind).and_then(|t| t.chain(name)).map_or(Ok(()), &mut learn)?;
+        }
+    }
+    Ok(known)
+}
+
+/// Refuses a plan that deletes a chain to which a rule of another program still jumps, and names that rule.
+///
+/// A chain's use count is its rules plus the references to it (`nft_use_inc`). What remains after taking away its own
+/// rules and the references that the plan deletes is somebody else's.
+pub(super) fn check_references<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    model: &Model,
+    observed: &Observed,
+    plan: &Plan,
+) -> Result<(), Error> {
+    if model.component().is_none() {
+        return Ok(());
+    }
+    let going: HashSet<(TableId, &ChainName)> = plan
+        .changes()
+        .iter()
+        .filter_map(|c| if let Change::DeleteChain { table, chain } = c { Some((*table, chain)) } else { None })
+        .collect();
+    if going.is_empty() {
+        return Ok(());
+    }
+    let mut leaving: Vec<(TableId, &Identity)> = Vec::new();
+    for change in plan.changes() {
+        match change {
+            Change::DeleteRule { table, identity, .. } => leaving.push((*table, identity)),
+            Change::FlushChain { table, chain } => {
+                let rules = observed.table(*table).and_then(|t| t.chains.get(chain)).and_then(|c| c.rules.as_ref());
+                leaving.extend(rules.into_iter().flatten().map(|rule| (*table, &rule.identity)));
+            }
+            _ => {}
+        }
+    }
+    let mut accounted: HashMap<(TableId, &ChainName), usize> = HashMap::new();
+    for (at, identity) in leaving {
+        if let Some(key) = identity.target().and_then(|target| going.get(&(at, target))) {
+            *accounted.entry(*key).or_default() += 1;
+        }
+    }
+    for (at, name) in going.iter().copied() {
+        let own =
+            observed.table(at).and_then(|t| t.chains.get(name)).and_then(|c| c.rules.as_ref()).map_or(0, Vec::len);
+        let ours = accounted.get(&(at, name)).copied().unwrap_or(0) + own;
+        let uses = kernel.chain(at.family.into(), &at.kind.table_name(), name)?.and_then(|c| c.uses);
+        if uses.is_some_and(|uses| uses as usize > ours) {
+            let by = referrer(kernel, plan, at, name)?;
+            let location = Location { table: at, chain: Some(name.clone()), rule: None, line: None };
+            return Err(Error::StillReferenced { location, chain: name.clone(), by });
+        }
+    }
+    Ok(())
+}
+
+/// The rule outside of the plan that refers to the chain, in words.
+fn referrer<K: Kernel + ?Sized>(kernel: &mut K, plan: &Plan, at: TableId, name: &ChainName) -> Result<String, Error> {
+    let deleted: HashSet<u64> = plan
+        .changes()
+        .iter()
+        .filter_map(|c| {
+            if let Change::DeleteRule { table, handle, .. } = c { (*table == at).then_some(*handle) } else { None }
+        })
+        .collect();
+    let flushed: HashSet<&ChainName> = plan
+        .changes()
+        .iter()
+        .filter_map(
+            |c| if let Change::FlushChain { table, chain } = c { (*table == at).then_some(chain) } else { None },
+        )
+        .collect();
+    let mut number: HashMap<ChainName, usize> = HashMap::new();
+    for rule in kernel.rules(at.family.into(), &at.kind.table_name(), None)? {
+        let count = number.entry(rule.chain.clone()).or_default();
+        *count += 1;
+        let counts = !flushed.contains(&rule.chain) && !rule.handle.is_some_and(|h| deleted.contains(&h));
+        if counts && read_program(at, &rule).target() == Some(name) {
+            return Ok(format!("rule {count} of chain {} [{}]", rule.chain, listing::compact(&rule.expressions)));
+        }
+    }
+    Ok("an element of a verdict map".to_owned())
+}

@@ -1,0 +1,56 @@
+//! What an application did, in numbers.
+
+use std::time::Duration;
+
+use super::plan::{Change, Plan};
+
+/// Numbers of one application. Counts are of what was changed, not of what stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Nothing was done because application is deferred.
+    pub deferred: bool,
+    /// Tables that were made.
+    pub tables: usize,
+    /// Chains that were made, changed or deleted.
+    pub chains: usize,
+    /// Rules that were added.
+    pub rules_added: usize,
+    /// Rules that were deleted, those of deleted chains not counted.
+    pub rules_deleted: usize,
+    /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` included; 0 when nothing had to change.
+    pub messages: usize,
+    /// Bytes sent.
+    pub bytes: usize,
+    /// How often it was tried: more than 1 when other programs changed the tables meanwhile.
+    pub attempts: u32,
+    /// The ruleset's generation afterwards.
+    pub generation: u32,
+    /// Time for reading what stands in the kernel.
+    pub read: Duration,
+    /// Time for finding the difference.
+    pub plan: Duration,
+    /// Time for compiling rules to expressions, each different rule once.
+    pub compile: Duration,
+    /// Time for writing the messages.
+    pub encode: Duration,
+    /// Time from the start of sending until the kernel's answer was there.
+    pub kernel: Duration,
+    /// Time of the whole call.
+    pub total: Duration,
+}
+
+impl Report {
+    pub(super) fn count(&mut self, plan: &Plan) {
+        (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
+        for change in plan.changes() {
+            match change {
+                Change::AddTable(_) => self.tables += 1,
+                Change::AddChain { .. } | Change::SetPolicy { .. } | Change::DeleteChain { .. } => self.chains += 1,
+                Change::AddRule { .. } => self.rules_added += 1,
+                Change::DeleteRule { .. } => self.rules_deleted += 1,
+                Change::FlushChain { .. } => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The one public error: what was tried, on which object, and why it did not happen.
+//!
+//! Owns: [`Error`], the [`Location`] of a fault in the model, and the predicates that callers decide on.
+//! Never: prints, logs, or turns a refusal into text only; every part stays readable by code.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error as ThisError;
+
+use crate::compile::CompileError;
+use crate::kernel::{self, Errno};
+use crate::name::{ChainName, NameError};
+use crate::rule::Rule;
+use crate::wrap::{ModelError, TableId};
+
+/// Where in the tables something is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The table.
+    pub table: TableId,
+    /// The chain, by its kernel name.
+    pub chain: Option<ChainName>,
+    /// The rule's place in its chain as it was asked for, from 1.
+    pub rule: Option<usize>,
+    /// The line of the file that the rule or chain came from, if it came from one.
+    pub line: Option<u32>,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.table)?;
+        if let Some(chain) = &self.chain {
+            write!(f, " {chain}")?;
+        }
+        if let Some(rule) = self.rule {
+            write!(f, " rule {rule}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What the kernel was asked to do when it refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Make a table.
+    AddTable,
+    /// Make a chain, or set its policy.
+    AddChain,
+    /// Add a rule.
+    AddRule,
+    /// Delete a rule.
+    DeleteRule,
+    /// Empty a chain.
+    FlushChain,
+    /// Delete a chain.
+    DeleteChain,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AddTable => "add table",
+            Self::AddChain => "add chain",
+            Self::AddRule => "add rule",
+            Self::DeleteRule => "delete rule",
+            Self::FlushChain => "flush chain",
+            Self::DeleteChain => "delete chain",
+        })
+    }
+}
+
+/// One operation that the kernel refused.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// What was tried.
+    pub operation: Operation,
+    /// On what.
+    pub location: Location,
+    /// The rule, when it was about one.
+    pub rule: Option<Arc<Rule>>,
+    /// The kernel's error.
+    pub errno: Errno,
+    /// The kernel's own explanation (extended acknowledgement).
+    pub text: Option<String>,
+    /// The expression that the kernel points at, as the readable listing shows it.
+    pub expression: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}: {}", self.operation, self.location, self.errno)?;
+        if let Some(text) = &self.text {
+            write!(f, " ({text})")?;
+        }
+        if let Some(expression) = &self.expression {
+            write!(f, " at {expression}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a change did not happen. The kernel is unchanged, and so is the model.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// A word cannot be a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The model does not hold together: a jump to a chain that is not there, a loop, a jump graph that is too deep.
+    #[error("{}", list(.0))]
+    Model(Vec<ModelError>),
+    /// A rule has no form in the layout.
+    #[error("{location}: {source}")]
+    Compile {
+        /// Where the rule is.
+        location: Location,
+        /// The rule.
+        rule: Arc<Rule>,
+        /// What is wrong with it.
+        source: CompileError,
+    },
+    /// A chain of ours is to go, and a rule of another program still jumps to it.
+    #[error("chain {chain} in {location} cannot be deleted: {by} refers to it; delete that rule first")]
+    StillReferenced {
+        /// Where the chain is.
+        location: Location,
+        /// The chain.
+        chain: ChainName,
+        /// The rule that refers to it.
+        by: String,
+    },
+    /// A chain of a built-in name stands in the kernel with another type, hook or priority.
+    #[error("{location} is not the chain that iptables makes: {found}; the table belongs to another program")]
+    Incompatible {
+        /// Where the chain is.
+        location: Location,
+        /// What it is.
+        found: String,
+    },
+    /// The kernel refused the transaction.
+    #[error("the kernel refused the transaction: {}", list(.0))]
+    Refused(Vec<Refusal>),
+    /// Other programs changed the tables each time between our reading and our commit.
+    #[error("the tables changed under us {attempts} times in a row; try again when the other writer is quiet")]
+    Stale {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The kernel could not be reached or asked.
+    #[error(transparent)]
+    Kernel(#[from] kernel::Error),
+    /// The batch could not be sent.
+    #[error(transparent)]
+    Commit(kernel::CommitError),
+    /// A message cannot be encoded.
+    #[error("{location}: {source}")]
+    Encode {
+        /// What it was about.
+        location: Location,
+        /// What does not fit.
+        source: crate::transaction::SealError,
+    },
+}
+
+fn list<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Error {
+    fn errno(&self, wanted: &[Errno]) -> bool {
+        matches!(self, Self::Refused(refusals) if refusals.iter().any(|r| wanted.contains(&r.errno)))
+    }
+
+    /// Something that was referred to is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.errno(&[Errno::NOENT])
+    }
+
+    /// Something that was to be made is there already.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        self.errno(&[Errno::EXIST])
+    }
+
+    /// Something that was to go is still in use.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::StillReferenced { .. }) || self.errno(&[Errno::BUSY])
+    }
+
+    /// Other writers were faster.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale { .. })
+    }
+
+    /// The privilege `CAP_NET_ADMIN` is missing.
+    #[must_use]
+    pub fn is_not_permitted(&self) -> bool {
+        match self {
+            Self::Commit(error) => matches!(error, kernel::CommitError::NotPermitted),
+            Self::Kernel(error) => error.is_not_permitted(),
+            _ => self.errno(&[Errno::PERM]),
+        }
+    }
+
+    /// This kernel lacks something that the rules need.
+    #[must_use]
+    pub fn is_not_supported(&self) -> bool {
+        self.errno(&[Errno::OPNOTSUPP, Errno::AFNOSUPPORT])
+    }
+}

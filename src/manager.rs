@@ -1,0 +1,117 @@
+//! The manager: one component's wrapped chains and the kernel they go to.
+//!
+//! Owns: a [`Model`] (what should stand), a [`Kernel`] (where), and what is known of it between two applications.
+//! Never: touches chains and rules of other programs; does anything to the kernel before [`apply`](Manager::apply).
+//!
+//! Goals, and how they shape it:
+//! 1. *Changes are values.* Methods on the model touch memory only, so a caller can make a thousand changes and decide.
+//! 2. *One transaction.* All tables of both families go in one batch; the kernel takes all of it or nothing.
+//! 3. *A failure costs nothing.* The model keeps what was asked for, the kernel what it had; apply can be tried again.
+//! 4. *Neighbours are expected.* The batch carries the generation it was computed from; when somebody else was faster we
+//!    read what is ours again and start over, a bounded number of times.
+//! 5. *A restart is not an outage.* What an earlier run of the component left is found by its mark and brought to the
+//!    wanted state in the same transaction; rules that are equal stay as they are.
+//!
+//! A manager is `Send` and has no lock: give each namespace one manager and one thread, or wrap it in a mutex.
+
+use crate::apply::{Memory, Mode, Plan, Report};
+use crate::error::Error;
+use crate::kernel::{self, Kernel, Live};
+use crate::wrap::Model;
+
+/// Wrapped chains, and the kernel they are applied to.
+///
+/// ```no_run
+/// use nftwrap::Manager;
+/// use nftwrap::rule::{ChainRef, PortRange, Rule};
+/// use nftwrap::wrap::{Model, Profile};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = Model::builder().component("nova-compute".parse()?).profile(Profile::Nova).build()?;
+/// let mut firewall = Manager::open(model)?;
+/// firewall.model_mut().filter().chain("inst-7")?.replace([
+///     Rule::new().tcp().dport(PortRange::single(22)).accept(),
+///     Rule::new().discard(),
+/// ])?;
+/// let jump = Rule::new().destination("10.0.0.7".parse::<std::net::IpAddr>()?);
+/// firewall.model_mut().filter().v4().chain("local")?.append(jump.jump(ChainRef::new("$inst-7")?))?;
+/// let report = firewall.apply()?;
+/// println!("{} messages in {:?}", report.messages, report.kernel);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Manager<K = Live> {
+    model: Model,
+    kernel: K,
+    memory: Memory,
+}
+
+impl Manager<Live> {
+    /// A manager for the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when no netlink socket can be opened.
+    pub fn open(model: Model) -> Result<Self, Error> {
+        Ok(Self::with_kernel(model, Live::open().map_err(kernel::Error::from)?))
+    }
+}
+
+impl<K: Kernel> Manager<K> {
+    /// A manager for any kernel: a live one in another namespace, or a fake.
+    pub fn with_kernel(model: Model, kernel: K) -> Self {
+        Self { model, kernel, memory: Memory::default() }
+    }
+
+    /// What should stand.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What should stand, to be changed. Nothing happens before [`apply`](Manager::apply).
+    pub fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
+    /// Where it should stand.
+    pub fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// Brings the kernel to what the model states, in one transaction. Does nothing when the model is deferred or has
+    /// not changed since the last successful application.
+    ///
+    /// # Errors
+    /// [`Error`] names the rule at fault; model and kernel are as they were, and the call can be repeated.
+    pub fn apply(&mut self) -> Result<Report, Error> {
+        self.memory.apply(&mut self.model, &mut self.kernel, Mode::Commit).map(|(_, report)| report)
+    }
+
+    /// What [`apply`](Manager::apply) would change now.
+    ///
+    /// # Errors
+    /// As [`apply`](Manager::apply), except that the kernel is not asked to take anything.
+    pub fn plan(&mut self) -> Result<Plan, Error> {
+        self.memory.apply(&mut self.model, &mut self.kernel, Mode::Plan).map(|(plan, _)| plan)
+    }
+
+    /// Lets the kernel validate what [`apply`](Manager::apply) would send, then drops it.
+    ///
+    /// # Errors
+    /// As [`apply`](Manager::apply).
+    pub fn check(&mut self) -> Result<(Plan, Report), Error> {
+        self.memory.apply(&mut self.model, &mut self.kernel, Mode::Check)
+    }
+
+    /// Forgets what is known of the kernel: the next application reads it anew and repairs what others have changed in
+    /// our chains, also when the model has not changed.
+    pub fn refresh(&mut self) {
+        self.memory.forget();
+    }
+
+    /// Gives back model and kernel.
+    pub fn into_parts(self) -> (Model, K) {
+        (self.model, self.kernel)
+    }
+}

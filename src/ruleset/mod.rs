@@ -1,0 +1,12 @@
+//! Layer 5: what stands in the kernel, what should stand there, and the steps from one to the other.
+//!
+//! Owns: the observed state of the tables a model names, and the difference of one chain.
+//! Never: does I/O, reads text, writes messages; `apply` reads the kernel and sends what this module finds.
+//!
+//! Invariant: a rule that is not ours is never part of a step. A rule that is equal in its compiled program stays in
+//! place with its handle and counters.
+
+pub mod chain_diff;
+mod observed;
+
+pub use observed::{Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
