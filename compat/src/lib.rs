@@ -1,1 +1,32 @@
-//! The iptables front-end of nftwrap.
+//! The iptables front-end of nftwrap: rule text to typed rules and back.
+//!
+//! - [`parse`]: the words of a rule or command to a [`Rule`](nftwrap::rule::Rule).
+//! - [`print`]: a rule to the one canonical text that `iptables-save` prints.
+//! - [`restore`]: a whole save file to its tables, chains and rules.
+//! - [`error`]: what can be wrong with text, where, and what to do about it.
+//! - `ext`: one file for each match and target, with its options, parser and printer. The parser, the list in
+//!   `compat/README.md` and the coverage test all read the same table.
+//!
+//! Nothing here touches the kernel.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a failed test is a panic"
+    )
+)]
+
+pub mod args;
+pub mod error;
+pub mod ext;
+mod lex;
+mod names;
+pub mod parse;
+pub mod print;
+// pub mod restore;
+mod value;
+
+pub use error::{ErrorKind, ParseError};
