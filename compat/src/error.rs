@@ -280,7 +280,9 @@ impl ErrorKind {
         Some(match self {
             Self::UnknownHost { .. } => "give the address in numbers: host names are not resolved".to_owned(),
             Self::UnterminatedQuote => "close the `\"`, or write `\\\"` for the character itself".to_owned(),
-            Self::ControlCharacter { .. } => "a rule is one line of printable text; lines end with a line feed".to_owned(),
+            Self::ControlCharacter { .. } => {
+                "a rule is one line of printable text; lines end with a line feed".to_owned()
+            }
             Self::DanglingNegation | Self::DoubleNegation => "`!` stands once, right before the option".to_owned(),
             Self::SeveralRules { .. } => "parse it as several rules".to_owned(),
             Self::NegatedList => "write one negated rule per address, or use an ipset".to_owned(),

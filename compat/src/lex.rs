@@ -132,8 +132,7 @@ impl<'a> Words<'a> {
         }
         self.at = at;
         // Only whole ASCII characters were taken out of valid UTF-8.
-        let text = String::from_utf8(word)
-            .map_err(|_| ParseError::new(ErrorKind::NotUtf8, self.span(start, at)))?;
+        let text = String::from_utf8(word).map_err(|_| ParseError::new(ErrorKind::NotUtf8, self.span(start, at)))?;
         self.word(Cow::Owned(text), start)
     }
 

@@ -26,7 +26,7 @@ mod lex;
 mod names;
 pub mod parse;
 pub mod print;
-// pub mod restore;
+pub mod restore;
 mod value;
 
 pub use error::{ErrorKind, ParseError};

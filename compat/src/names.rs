@@ -56,21 +56,20 @@ pub(crate) fn protocol_name(protocol: Protocol) -> Option<&'static str> {
 
 /// The port of a service of this protocol, or of any when the protocol is not known.
 pub(crate) fn service(name: &str, protocol: Option<Protocol>) -> Option<u16> {
-    static FILE: OnceLock<Vec<(Box<str>, u16, Option<Protocol>)>> = OnceLock::new();
+    struct Service(Box<str>, u16, Option<Protocol>);
+    static FILE: OnceLock<Vec<Service>> = OnceLock::new();
     let file = FILE.get_or_init(|| {
         let entry = |words: Vec<&str>| {
             let (port, protocol) = words.get(1)?.split_once('/')?;
             let (port, protocol) = (port.parse().ok()?, self::protocol(protocol));
             let aliases = words.get(2..).unwrap_or_default().iter().copied();
             let names: Vec<_> = words.first().copied().into_iter().chain(aliases).map(Box::from).collect();
-            Some(names.into_iter().map(move |name| (name, port, protocol)))
+            Some(names.into_iter().map(move |name| Service(name, port, protocol)))
         };
         lines("/etc/services").iter().filter_map(|line| entry(fields(line))).flatten().collect()
     });
-    let fits = |entry: &&(Box<str>, u16, Option<Protocol>)| {
-        *entry.0 == *name && (protocol.is_none() || entry.2 == protocol)
-    };
-    file.iter().find(fits).map(|&(_, port, _)| port)
+    let fits = |s: &&Service| *s.0 == *name && (protocol.is_none() || s.2 == protocol);
+    file.iter().find(fits).map(|s| s.1)
 }
 
 /// The number of a user.

@@ -20,6 +20,7 @@
 
 use nftwrap::nft::Policy;
 use nftwrap::rule::{ChainRef, Family, InterfaceMatch, Masked, Not, Protocol, Rule, Target};
+use nftwrap::wrap::TableKind;
 
 pub use crate::args::Command;
 use crate::args::{self, GENERIC, Generic, GenericOption};
@@ -62,12 +63,11 @@ pub fn command(line: &str, family: Family) -> Result<Command, ParseError> {
 }
 
 /// Refuses what a rule cannot ask for in this chain: an interface that the hook does not have, and `DROP` in `nat`.
-/// `table` is the table's name.
-///
+/// ///
 /// # Errors
 /// The [`ErrorKind`]; the caller knows the place.
-pub fn check_in_chain(rule: &Rule, table: &str, chain: &ChainRef) -> Result<(), ErrorKind> {
-    if table == "nat" && rule.target == Some(Target::Drop) {
+pub fn check_in_chain(rule: &Rule, table: TableKind, chain: &ChainRef) -> Result<(), ErrorKind> {
+    if table == TableKind::Nat && rule.target == Some(Target::Drop) {
         return Err(ErrorKind::DropInNat);
     }
     let ChainRef::Named(name) = chain else { return Ok(()) };
@@ -86,6 +86,8 @@ pub(crate) enum Mode {
     Rule,
     /// One command, and a rule if it takes one.
     Command,
+    /// The options of a rule, after `-A CHAIN`.
+    Append,
 }
 
 /// A match or target of the rule that is being read.
@@ -183,11 +185,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a command.
-    pub(crate) fn command(
-        &mut self,
-        words: &mut Words<'a>,
-        counters: Option<Counters>,
-    ) -> Result<Command, ParseError> {
+    pub(crate) fn command(&mut self, words: &mut Words<'a>, counters: Option<Counters>) -> Result<Command, ParseError> {
         let start = words.position();
         let mut line = self.line(words, Mode::Command)?;
         if line.other_family {
@@ -252,7 +250,8 @@ impl<'a> Parser<'a> {
             Some((name, _)) => (name, Some(word.tail(name.len() + 3))),
             None => (text, None),
         };
-        let found = self.resolve(name, line.rule.protocol, word.span).map_err(|kind| ParseError::new(kind, word.span))?;
+        let found =
+            self.resolve(name, line.rule.protocol, word.span).map_err(|kind| ParseError::new(kind, word.span))?;
         match found {
             Found::Generic(option) => self.generic(line, option, word, value, words, negation, mode),
             Found::Extension(instance, option) => self.extension(instance, option, word, value, words, negation),
@@ -452,7 +451,7 @@ impl<'a> Parser<'a> {
             G::Ipv4 => line.other_family |= self.family != Family::Ipv4,
             G::Ipv6 => line.other_family |= self.family != Family::Ipv6,
             G::CommandLine => return fail(ErrorKind::IllegalOption { option: option.name.into() }, named),
-            G::OtherCommand if mode == Mode::Command => {
+            G::OtherCommand if mode != Mode::Rule => {
                 return fail(ErrorKind::CommandHere { command: option.name.into() }, named);
             }
             G::Append | G::Insert | G::NewChain | G::Policy if mode == Mode::Command => {
@@ -461,6 +460,9 @@ impl<'a> Parser<'a> {
                     return fail(kind, named);
                 }
                 line.command = Some(command_head(option, &value, words)?);
+            }
+            _ if mode == Mode::Append => {
+                return fail(ErrorKind::SeveralCommands { first: "--append", second: option.name }, named);
             }
             _ => return fail(ErrorKind::IllegalOption { option: option.name.into() }, named),
         }
@@ -516,9 +518,7 @@ impl<'a> Parser<'a> {
 
     /// Turns the collected options into matches and the target.
     fn build(&self, rule: &mut Rule) -> Result<(), ParseError> {
-        if let Some(Instance { .. }) = self.instances.first() {
-            rule.matches.reserve_exact(self.instances.iter().filter(|i| !i.extension.is_target()).count());
-        }
+        rule.matches.reserve_exact(self.instances.iter().filter(|i| !i.extension.is_target()).count());
         for (at, &Instance { extension, span }) in self.instances.iter().enumerate() {
             let options = Options {
                 extension,
@@ -557,11 +557,7 @@ fn addresses(
 }
 
 /// The chain of a command, and what else it takes.
-fn command_head(
-    option: &'static GenericOption,
-    value: &Word<'_>,
-    words: &mut Words<'_>,
-) -> Result<Head, ParseError> {
+fn command_head(option: &'static GenericOption, value: &Word<'_>, words: &mut Words<'_>) -> Result<Head, ParseError> {
     let chain = value::chain(&value.text).map_err(|fault| plain(fault, &value.text, value.span))?;
     let mut head = Head { option, chain, number: 1, policy: None, span: value.span };
     match option.what {

@@ -172,7 +172,8 @@ pub(crate) fn interface(text: &str) -> Result<InterfaceMatch, Fault> {
     }
     InterfaceMatch::new(text).map_err(|_| {
         let name = text.into();
-        let kind = if text.len() > 15 { ErrorKind::InterfaceTooLong { name } } else { ErrorKind::BadInterface { name } };
+        let kind =
+            if text.len() > 15 { ErrorKind::InterfaceTooLong { name } } else { ErrorKind::BadInterface { name } };
         kind.into()
     })
 }
@@ -191,6 +192,15 @@ pub(crate) fn chain(text: &str) -> Result<ChainRef, Fault> {
         },
     };
     Err(kind.into())
+}
+
+/// The text up to `max` bytes, cut between characters.
+pub(crate) fn cut(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// Appends an address as `inet_ntop` of the C library writes it.
@@ -281,7 +291,18 @@ mod tests {
         ] {
             assert_eq!(v4(text).as_deref(), Some(printed), "{text}");
         }
-        for bad in ["", "/", "1.2.3.4/", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/255.255", "256.0.0.1", "1.2.3.4.5", "host", "::1"] {
+        for bad in [
+            "",
+            "/",
+            "1.2.3.4/",
+            "1.2.3.4/33",
+            "1.2.3.4/-1",
+            "1.2.3.4/255.255",
+            "256.0.0.1",
+            "1.2.3.4.5",
+            "host",
+            "::1",
+        ] {
             assert_eq!(v4(bad), None, "{bad}");
         }
     }
@@ -307,7 +328,9 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_c_does() {
-        for (text, n) in [("0", Some(0)), ("10", Some(10)), ("0x1F", Some(31)), ("017", Some(15)), ("0x", None), ("08", None)] {
+        for (text, n) in
+            [("0", Some(0)), ("10", Some(10)), ("0x1F", Some(31)), ("017", Some(15)), ("0x", None), ("08", None)]
+        {
             assert_eq!(strtoul(text), n, "{text}");
         }
         for bad in ["", "-1", "+1", " 1", "1 ", "1e3", "99999999999999999999", "0x+1"] {

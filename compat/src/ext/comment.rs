@@ -6,7 +6,7 @@ use nftwrap::rule::matches::Comment;
 use super::{Extension, OptionSpec, Options, Parse};
 use crate::error::ParseError;
 use crate::lex::quote;
-use crate::value::Fault;
+use crate::value::{self, Fault};
 
 pub(crate) static EXTENSION: Extension = Extension {
     name: "comment",
@@ -19,8 +19,7 @@ pub(crate) static EXTENSION: Extension = Extension {
 fn parse(o: &Options<'_, '_>) -> Result<Match, ParseError> {
     let comment = o.value("comment", |text| {
         // As iptables does, a longer comment is cut; it changes no packet's fate.
-        let cut = text.floor_char_boundary(Comment::MAX);
-        Comment::new(text.get(..cut).unwrap_or_default()).map_err(|_| Fault::Bad)
+        Comment::new(value::cut(text, Comment::MAX)).map_err(|_| Fault::Bad)
     })?;
     comment.map(Match::Comment).ok_or_else(|| o.missing("comment"))
 }

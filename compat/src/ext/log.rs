@@ -53,7 +53,7 @@ const FLAGS: [(&str, LogFlags); 5] = [
 fn parse(o: &Options<'_, '_>) -> Result<Target, ParseError> {
     let prefix = o.value("log-prefix", |text| {
         // As iptables does, a longer prefix is cut.
-        let cut = text.get(..text.floor_char_boundary(PREFIX_MAX)).unwrap_or_default();
+        let cut = value::cut(text, PREFIX_MAX);
         if cut.is_empty() { Err(Fault::Bad) } else { Ok(cut.into()) }
     })?;
     let level = o.value("log-level", |text| {

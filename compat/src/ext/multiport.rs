@@ -20,8 +20,7 @@ pub(crate) static EXTENSION: Extension = Extension {
     parse: Parse::Match(parse),
 };
 
-const PROTOCOLS: [Protocol; 5] =
-    [Protocol::TCP, Protocol::UDP, Protocol::UDPLITE, Protocol::SCTP, Protocol::DCCP];
+const PROTOCOLS: [Protocol; 5] = [Protocol::TCP, Protocol::UDP, Protocol::UDPLITE, Protocol::SCTP, Protocol::DCCP];
 
 fn parse(o: &Options<'_, '_>) -> Result<Match, ParseError> {
     o.needs_protocol(&PROTOCOLS, "`-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'")?;

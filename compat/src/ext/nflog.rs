@@ -30,7 +30,7 @@ fn parse(o: &Options<'_, '_>) -> Result<Target, ParseError> {
     o.one_of(&["nflog-size", "nflog-range"])?;
     o.value("nflog-range", value::u32)?;
     let prefix = o.value("nflog-prefix", |text| {
-        let cut = text.get(..text.floor_char_boundary(PREFIX_MAX)).unwrap_or_default();
+        let cut = value::cut(text, PREFIX_MAX);
         if cut.is_empty() { Err(Fault::Bad) } else { Ok(cut.into()) }
     })?;
     Ok(Target::Nflog(Nflog {

@@ -6,8 +6,8 @@ use nftwrap::rule::{Match, Not};
 use super::options::{Options, option};
 use super::{Extension, OptionSpec, Parse};
 use crate::error::{ErrorKind, ParseError};
-use crate::value::{self, Fault};
 use crate::names;
+use crate::value::{self, Fault};
 
 pub(crate) static EXTENSION: Extension = Extension {
     name: "owner",
@@ -42,7 +42,8 @@ fn ids(text: &str, named: fn(&str) -> Option<u32>) -> Result<(u32, u32), Fault> 
         return Ok((id, id));
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let id = |text| value::number(text, 0, (u32::MAX - 1).into()).and_then(|n| u32::try_from(n).map_err(|_| Fault::Bad));
+    let id =
+        |text| value::number(text, 0, (u32::MAX - 1).into()).and_then(|n| u32::try_from(n).map_err(|_| Fault::Bad));
     let (first, last) = (id(first)?, id(last)?);
     if first > last {
         return Err(ErrorKind::ReversedRange { range: text.into() }.into());

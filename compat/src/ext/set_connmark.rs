@@ -28,8 +28,7 @@ pub(crate) static EXTENSION: Extension = Extension {
     parse: Parse::Target(parse),
 };
 
-const OPERATIONS: [&str; 7] =
-    ["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark", "save-mark", "restore-mark"];
+const OPERATIONS: [&str; 7] = ["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark", "save-mark", "restore-mark"];
 
 fn parse(o: &Options<'_, '_>) -> Result<Target, ParseError> {
     let given = o.one_of(&OPERATIONS)?;
