@@ -100,8 +100,11 @@ pub trait Kernel {
     /// ([`Sealed::bytes_for_check`]), which makes nfnetlink validate the jump graph and abort
     /// (`NFNL_ABORT_VALIDATE`, `nfnetlink_rcv_batch`). This is what `nft -c` does.
     ///
+    /// The live kernel finds a loop of jumps only in a table that is there already: it runs the operations once more to
+    /// name the one to blame, and by then has forgotten that a table of this batch needs validation.
+    ///
     /// # Errors
-    /// [`CommitError`] as [`commit`](Kernel::commit) would give it; here no answer is success.
+    /// [`CommitError`] as [`commit`](Kernel::commit) would give it.
     fn check(&mut self, batch: &Sealed) -> Result<Committed, CommitError>;
 }
 
