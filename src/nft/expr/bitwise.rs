@@ -42,12 +42,12 @@ impl Bitwise {
     pub(crate) fn encode(&self, w: &mut Writer<'_>) {
         w.u32_be(NFTA_BITWISE_SREG, self.sreg.0);
         w.u32_be(NFTA_BITWISE_DREG, self.dreg.0);
-        let op = match self.op {
-            BitwiseOp::MaskXor { .. } => NFT_BITWISE_MASK_XOR,
-            BitwiseOp::Lshift(_) => NFT_BITWISE_LSHIFT,
-            BitwiseOp::Rshift(_) => NFT_BITWISE_RSHIFT,
-        };
-        w.u32_be(NFTA_BITWISE_OP, op);
+        // Mask-and-xor is the default, and iptables-nft leaves it out.
+        match self.op {
+            BitwiseOp::MaskXor { .. } => {}
+            BitwiseOp::Lshift(_) => w.u32_be(NFTA_BITWISE_OP, NFT_BITWISE_LSHIFT),
+            BitwiseOp::Rshift(_) => w.u32_be(NFTA_BITWISE_OP, NFT_BITWISE_RSHIFT),
+        }
         w.u32_be(NFTA_BITWISE_LEN, self.len);
         match self.op {
             BitwiseOp::MaskXor { mask, xor } => {

@@ -40,13 +40,9 @@ impl Limit {
         w.u64_be(NFTA_LIMIT_RATE, self.rate);
         w.u64_be(NFTA_LIMIT_UNIT, self.unit);
         w.u32_be(NFTA_LIMIT_BURST, self.burst);
-        // What the kernel takes by default is left out, as iptables-nft does.
-        if self.kind != LimitKind::Packets {
-            w.u32_be(NFTA_LIMIT_TYPE, self.kind.number());
-        }
-        if self.over {
-            w.u32_be(NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
-        }
+        // iptables-nft and nft write these two even when they are zero.
+        w.u32_be(NFTA_LIMIT_TYPE, self.kind.number());
+        w.u32_be(NFTA_LIMIT_FLAGS, if self.over { NFT_LIMIT_F_INV } else { 0 });
     }
 
     /// Reads the attributes of `NFTA_EXPR_DATA`.

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use nftnl::nftnl_sys as sys;
 use nftwrap::nft::expr::{
-    BitwiseOp, Ct, Data, Expr, Exthdr, HashKind, LimitKind, Meta, Objref, Operand, Payload, Register, SetRef, SocketKey,
+    BitwiseOp, Ct, Data, Expr, Exthdr, HashKind, Meta, Objref, Operand, Payload, Register, SetRef, SocketKey,
 };
 use nftwrap::nft::uapi;
 
@@ -104,22 +104,20 @@ impl Expression {
                 self.u32(sys::NFTNL_EXPR_BITWISE_SREG, b.sreg.0);
                 self.u32(sys::NFTNL_EXPR_BITWISE_DREG, b.dreg.0);
                 self.u32(sys::NFTNL_EXPR_BITWISE_LEN, b.len);
-                let op = match b.op {
+                match b.op {
                     BitwiseOp::MaskXor { mask, xor } => {
                         self.data(sys::NFTNL_EXPR_BITWISE_MASK, &mask);
                         self.data(sys::NFTNL_EXPR_BITWISE_XOR, &xor);
-                        uapi::NFT_BITWISE_MASK_XOR
                     }
                     BitwiseOp::Lshift(bits) => {
                         self.u32(sys::NFTNL_EXPR_BITWISE_DATA, bits);
-                        uapi::NFT_BITWISE_LSHIFT
+                        self.u32(sys::NFTNL_EXPR_BITWISE_OP, uapi::NFT_BITWISE_LSHIFT);
                     }
                     BitwiseOp::Rshift(bits) => {
                         self.u32(sys::NFTNL_EXPR_BITWISE_DATA, bits);
-                        uapi::NFT_BITWISE_RSHIFT
+                        self.u32(sys::NFTNL_EXPR_BITWISE_OP, uapi::NFT_BITWISE_RSHIFT);
                     }
-                };
-                self.u32(sys::NFTNL_EXPR_BITWISE_OP, op);
+                }
             }
             Expr::Byteorder(b) => {
                 self.u32(sys::NFTNL_EXPR_BYTEORDER_SREG, b.sreg.0);
@@ -236,10 +234,8 @@ impl Expression {
                 self.u64(sys::NFTNL_EXPR_LIMIT_RATE, l.rate);
                 self.u64(sys::NFTNL_EXPR_LIMIT_UNIT, l.unit);
                 self.u32(sys::NFTNL_EXPR_LIMIT_BURST, l.burst);
-                if l.kind != LimitKind::Packets {
-                    self.u32(sys::NFTNL_EXPR_LIMIT_TYPE, l.kind.number());
-                }
-                self.nonzero(sys::NFTNL_EXPR_LIMIT_FLAGS, l.over.into());
+                self.u32(sys::NFTNL_EXPR_LIMIT_TYPE, l.kind.number());
+                self.u32(sys::NFTNL_EXPR_LIMIT_FLAGS, l.over.into());
             }
             Expr::Log(l) => {
                 if let Some(prefix) = &l.prefix {
