@@ -8,9 +8,15 @@
 //!
 //! Where the truth is: `iptables/nft.c`, `iptables/nft-shared.c` (iptables 1.8.9) for [`stock`].
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod error;
+pub mod native;
 mod program;
+mod registers;
+mod sets;
 pub mod stock;
 
 pub use error::{CompileError, Opaque};
-pub use program::{AnonymousSet, Ipsets, NoIpsets, Program, SetElement};
+pub use program::{Ipsets, NoIpsets, Program};
+pub use sets::{AnonymousSet, SetElement};

@@ -1,8 +1,9 @@
 //! What a rule compiles to.
 
+use super::AnonymousSet;
 use crate::name::{Comment, IpsetName};
 use crate::nft::Compat;
-use crate::nft::expr::{Data, Expr};
+use crate::nft::expr::Expr;
 
 /// A rule as the kernel takes it, apart from its place.
 ///
@@ -30,31 +31,6 @@ impl Program {
         self.comment = None;
         self.sets.clear();
     }
-}
-
-/// A set that lives and dies with one rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnonymousSet {
-    /// `NFTA_SET_ID`: unique in the program; whoever sends it makes it unique in the batch, in
-    /// [`SetRef::id`](crate::nft::expr::SetRef::id) as well.
-    pub id: u32,
-    /// `NFTA_SET_KEY_TYPE`: nft's number for the type of the key; only `nft` reads it.
-    pub key_type: u32,
-    /// `NFTA_SET_KEY_LEN`, bytes.
-    pub key_len: u32,
-    /// `NFT_SET_INTERVAL`: the elements are the ends of ranges.
-    pub interval: bool,
-    /// The elements in the order they are sent.
-    pub elements: Vec<SetElement>,
-}
-
-/// An element of an [`AnonymousSet`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SetElement {
-    /// `NFTA_SET_ELEM_KEY`.
-    pub key: Data,
-    /// `NFT_SET_ELEM_INTERVAL_END`: the first key after a range.
-    pub interval_end: bool,
 }
 
 /// The numbers of ipsets. A rule that names a set holds its number, and the number lasts as long as the set.

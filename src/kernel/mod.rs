@@ -11,12 +11,14 @@
 
 mod errno;
 mod error;
+pub mod fake;
 mod live;
 
 use std::time::Duration;
 
 pub use errno::Errno;
 pub use error::{CommitError, Error, Rejection};
+pub use fake::Fake;
 pub use live::Live;
 
 use crate::name::{ChainName, IpsetName, SetName, TableName};

@@ -104,6 +104,7 @@ pub struct Writer<'b> {
 
 impl<'b> Writer<'b> {
     /// Writes to the end of `buf`.
+    #[inline]
     pub fn new(buf: &'b mut Vec<u8>) -> Self {
         Self { buf, error: None }
     }
@@ -124,32 +125,55 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     /// The first attribute that was too long.
+    #[inline]
     pub fn finish(self) -> Result<(), AttrError> {
         self.error.map_or(Ok(()), Err)
     }
 
+    /// Header bytes of an attribute; one that is too long is remembered as the error.
+    #[inline]
+    fn head(&mut self, kind: u16, payload: usize) -> [u8; HEADER] {
+        let len = payload + HEADER;
+        let [l0, l1] = u16::try_from(len).map_or_else(|_| self.too_long(kind, len), u16::to_ne_bytes);
+        let [k0, k1] = kind.to_ne_bytes();
+        [l0, l1, k0, k1]
+    }
+
+    #[cold]
+    fn too_long(&mut self, kind: u16, len: usize) -> [u8; 2] {
+        self.error.get_or_insert(AttrError::TooLong { kind, len });
+        [0; 2]
+    }
+
     #[inline]
     fn header(&mut self, kind: u16, payload: usize) {
-        let len = payload + HEADER;
-        let field = u16::try_from(len).unwrap_or_else(|_| {
-            self.error.get_or_insert(AttrError::TooLong { kind, len });
-            0
-        });
-        let mut head = [0; HEADER];
-        head[..2].copy_from_slice(&field.to_ne_bytes());
-        head[2..].copy_from_slice(&kind.to_ne_bytes());
+        let head = self.head(kind, payload);
         self.buf.extend_from_slice(&head);
     }
 
     #[inline]
     fn pad(&mut self) {
+        // One store of a known size instead of a call for at most three bytes.
         let end = align(self.buf.len());
-        self.buf.resize(end, 0);
+        self.buf.extend_from_slice(&[0; 4]);
+        self.buf.truncate(end);
+    }
+
+    /// An attribute of known size in one copy. `SPACE` is the attribute's size with header and padding.
+    #[inline]
+    fn fixed<const LEN: usize, const SPACE: usize>(&mut self, kind: u16, payload: [u8; LEN]) {
+        const { assert!(SPACE == align(HEADER + LEN) && SPACE < 65_536) };
+        let mut whole = [0; SPACE];
+        let (head, rest) = whole.split_at_mut(HEADER);
+        head.copy_from_slice(&self.head(kind, LEN));
+        rest.iter_mut().zip(payload).for_each(|(to, from)| *to = from);
+        self.buf.extend_from_slice(&whole);
     }
 
     /// An attribute with the given payload.
     #[inline]
     pub fn bytes(&mut self, kind: u16, payload: &[u8]) {
+        self.buf.reserve(HEADER + payload.len() + 4);
         self.header(kind, payload.len());
         self.buf.extend_from_slice(payload);
         self.pad();
@@ -158,6 +182,7 @@ impl<'b> Writer<'b> {
     /// A string, written with a terminating NUL.
     #[inline]
     pub fn string(&mut self, kind: u16, text: &str) {
+        self.buf.reserve(HEADER + text.len() + 5);
         self.header(kind, text.len() + 1);
         self.buf.extend_from_slice(text.as_bytes());
         self.buf.push(0);
@@ -173,37 +198,37 @@ impl<'b> Writer<'b> {
     /// One byte.
     #[inline]
     pub fn u8(&mut self, kind: u16, value: u8) {
-        self.bytes(kind, &[value]);
+        self.fixed::<1, 8>(kind, [value]);
     }
 
     /// 16 bits in network byte order.
     #[inline]
     pub fn u16_be(&mut self, kind: u16, value: u16) {
-        self.bytes(kind, &value.to_be_bytes());
+        self.fixed::<2, 8>(kind, value.to_be_bytes());
     }
 
     /// 32 bits in network byte order.
     #[inline]
     pub fn u32_be(&mut self, kind: u16, value: u32) {
-        self.bytes(kind, &value.to_be_bytes());
+        self.fixed::<4, 8>(kind, value.to_be_bytes());
     }
 
     /// 64 bits in network byte order.
     #[inline]
     pub fn u64_be(&mut self, kind: u16, value: u64) {
-        self.bytes(kind, &value.to_be_bytes());
+        self.fixed::<8, 12>(kind, value.to_be_bytes());
     }
 
     /// 16 bits in host byte order.
     #[inline]
     pub fn u16_ne(&mut self, kind: u16, value: u16) {
-        self.bytes(kind, &value.to_ne_bytes());
+        self.fixed::<2, 8>(kind, value.to_ne_bytes());
     }
 
     /// 32 bits in host byte order.
     #[inline]
     pub fn u32_ne(&mut self, kind: u16, value: u32) {
-        self.bytes(kind, &value.to_ne_bytes());
+        self.fixed::<4, 8>(kind, value.to_ne_bytes());
     }
 
     /// A list of attributes, written by `fill`; the type gets [`NLA_F_NESTED`] and the length is patched afterwards.

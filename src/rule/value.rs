@@ -80,6 +80,12 @@ impl<T> From<T> for Not<T> {
     }
 }
 
+impl From<u16> for Not<PortRange> {
+    fn from(port: u16) -> Self {
+        Self::is(port.into())
+    }
+}
+
 /// A layer-4 protocol number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Protocol(pub u8);

@@ -23,14 +23,18 @@ mod matches;
 mod normal;
 mod targets;
 mod test;
+#[cfg(test)]
+mod tests;
 
 pub use normal::{Normal, normalize};
+
+use std::borrow::Cow;
 
 use super::{CompileError, Ipsets, Opaque, Program};
 use crate::name::Comment;
 use crate::nft::Compat;
 use crate::nft::expr::{Counter, Expr, Immediate, Operand};
-use crate::rule::{Family, Match, Not, Protocol, Rule};
+use crate::rule::{Family, Match, Not, Protocol, Rule, Target};
 
 /// What the parts of a rule need to know besides themselves.
 struct Context<'a> {
@@ -168,4 +172,43 @@ pub fn lift(
 #[must_use]
 pub fn counter(expressions: &[Expr]) -> Option<Counter> {
     expressions.iter().find_map(|e| if let Expr::Counter(counter) = e { Some(*counter) } else { None })
+}
+
+/// A part of a rule that an xt extension stands for.
+pub(in crate::compile) enum Extension<'a> {
+    Match(Cow<'a, Match>),
+    Target(Cow<'a, Target>),
+}
+
+impl Extension<'_> {
+    /// Appends it as this encoding has it: the native one borrows what nft has no expression for.
+    pub(in crate::compile) fn compile(
+        &self,
+        family: Family,
+        protocol: Option<Not<Protocol>>,
+        sets: &dyn Ipsets,
+        out: &mut Vec<Expr>,
+    ) -> Result<(), CompileError> {
+        let context = Context { family, protocol, sets };
+        match self {
+            Self::Match(m) => matches::compile(m, &context, out)?,
+            Self::Target(t) => out.push(targets::compile(t, &context)?),
+        }
+        Ok(())
+    }
+
+    /// Reads an xt extension; `None` when the expression is none.
+    pub(in crate::compile) fn lift(
+        expr: &Expr,
+        family: Family,
+        protocol: Option<Not<Protocol>>,
+        sets: &dyn Ipsets,
+    ) -> Option<Result<Extension<'static>, &'static str>> {
+        let context = Context { family, protocol, sets };
+        match expr {
+            Expr::Match(m) => Some(matches::lift(m, &context).map(|m| Extension::Match(Cow::Owned(m)))),
+            Expr::Target(_) => Some(targets::lift(expr, &context).map(|t| Extension::Target(Cow::Owned(t)))),
+            _ => None,
+        }
+    }
 }

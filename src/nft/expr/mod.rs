@@ -76,8 +76,19 @@ pub use tproxy::Tproxy;
 pub use unknown::Unknown;
 pub use verdict::Verdict;
 
-use crate::netlink::attr::{AttrError, Reader, Writer, required};
+use crate::netlink::attr::{AttrError, Reader, Writer, align, required};
 use crate::nft::uapi::{NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LIST_ELEM};
+
+/// `NFTA_EXPR_NAME` as it goes over the wire, made at compile time: encoding is copying.
+const fn name_attribute<const SIZE: usize>(name: &str) -> [u8; SIZE] {
+    let mut attribute = [0; SIZE];
+    let (header, payload) = attribute.split_at_mut(4);
+    let (len, kind) = header.split_at_mut(2);
+    len.copy_from_slice(&(4 + name.len() as u16 + 1).to_ne_bytes());
+    kind.copy_from_slice(&NFTA_EXPR_NAME.to_ne_bytes());
+    payload.split_at_mut(name.len()).0.copy_from_slice(name.as_bytes());
+    attribute
+}
 
 /// Makes [`Expr`] and all that goes over its variants, so that a new expression is one line.
 macro_rules! expressions {
@@ -111,7 +122,7 @@ macro_rules! expressions {
             pub fn encode(&self, w: &mut Writer<'_>) {
                 match self {
                     $(Self::$variant(expr) => {
-                        w.string(NFTA_EXPR_NAME, $name);
+                        w.raw(const { &name_attribute::<{ align(4 + $name.len() + 1) }>($name) });
                         w.nest(NFTA_EXPR_DATA, |w| expr.encode(w));
                     })+
                     $(Self::$bare(_) => w.string(NFTA_EXPR_NAME, $bare_name),)+

@@ -2,12 +2,13 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+use super::udp::flagged;
 use crate::compile::CompileError;
 use crate::compile::stock::Context;
 use crate::compile::stock::info::{Name, read, xt_match};
 use crate::nft::expr::Expr;
 use crate::rule::matches::Dccp;
-use crate::rule::{Match, Not, PortRange, Protocol};
+use crate::rule::{Match, Not, Protocol};
 
 static NAME: Name = Name::new(|| "dccp".into());
 
@@ -46,13 +47,6 @@ pub(super) fn lift(info: &[u8]) -> Result<Match, &'static str> {
     if info.flags & !(SRC_PORTS | DEST_PORTS) != 0 {
         return Err("only its ports are known");
     }
-    let ports = |flag, [first, last]: [u16; 2]| {
-        (info.flags & flag != 0)
-            .then(|| {
-                let value = PortRange::new(first, last).ok_or("its ports are the wrong way round")?;
-                Ok::<_, &'static str>(Not { negated: info.invflags & flag != 0, value })
-            })
-            .transpose()
-    };
+    let ports = |flag, ends| flagged(info.flags & flag != 0, info.invflags & flag != 0, ends);
     Ok(Match::Dccp(Dccp { sport: ports(SRC_PORTS, info.spts)?, dport: ports(DEST_PORTS, info.dpts)? }))
 }

@@ -12,6 +12,9 @@ use crate::rule::{Match, Not, PortRange, Protocol};
 
 static NAME: Name = Name::new(|| "udp".into());
 
+/// Ports that may be asked for, negated or not.
+type Ports = Option<Not<PortRange>>;
+
 /// `XT_UDP_INV_*`.
 const INV_SRCPT: u8 = 1;
 const INV_DSTPT: u8 = 2;
@@ -33,7 +36,7 @@ const _: () = assert!(size_of::<Info>() == 16);
 
 pub(super) fn compile(m: &Udp, context: &Context<'_>, out: &mut Vec<Expr>) -> Result<(), CompileError> {
     context.needs(&[Protocol::UDP], "-m udp", "needs -p udp")?;
-    let all = |ports: Option<Not<PortRange>>| ports.is_none_or(|p| p == Not::is(PortRange::ALL));
+    let all = |ports: Ports| ports.is_none_or(|p| p == Not::is(PortRange::ALL));
     if all(m.sport) && all(m.dport) {
         let info = Info { spts: field(m.sport), dpts: field(m.dport), invflags: 0, pad: [0; 7] };
         out.push(xt_match(&NAME, 0, &info));
@@ -67,20 +70,29 @@ pub(super) fn lift_test(test: &Test, matches: &mut Vec<Match>) -> Result<(), &'s
 }
 
 /// Ports in an xt struct; all of them when none are asked for.
-pub(super) fn field(ports: Option<Not<PortRange>>) -> [u16; 2] {
+pub(super) fn field(ports: Ports) -> [u16; 2] {
     let ports = ports.map_or(PortRange::ALL, |p| p.value);
     [ports.first(), ports.last()]
 }
 
 /// Ports of an xt struct.
-pub(super) fn range([first, last]: [u16; 2], negated: bool) -> Result<Option<Not<PortRange>>, &'static str> {
+pub(super) fn range([first, last]: [u16; 2], negated: bool) -> Result<Ports, &'static str> {
     let value = PortRange::new(first, last).ok_or("its ports are the wrong way round")?;
     Ok(Some(Not { negated, value }).filter(|p| *p != Not::is(PortRange::ALL)))
 }
 
+/// Ports of a struct that has a flag for each side (SCTP, DCCP), so that all of them can be asked for as well.
+pub(super) fn flagged(given: bool, negated: bool, [first, last]: [u16; 2]) -> Result<Ports, &'static str> {
+    if !given {
+        return Ok(None);
+    }
+    let value = PortRange::new(first, last).ok_or("its ports are the wrong way round")?;
+    Ok(Some(Not { negated, value }))
+}
+
 /// The native tests for ports. Two single ports are one test, unless one is zero; a range from zero needs one end.
-pub(super) fn compile_ports(sport: Option<Not<PortRange>>, dport: Option<Not<PortRange>>, out: &mut Vec<Expr>) {
-    let single = |ports: Option<Not<PortRange>>| match ports {
+pub(super) fn compile_ports(sport: Ports, dport: Ports, out: &mut Vec<Expr>) {
+    let single = |ports: Ports| match ports {
         Some(Not { negated: false, value }) if value.is_single() && value.first() != 0 => Some(value.first()),
         _ => None,
     };
@@ -107,8 +119,6 @@ pub(super) fn compile_ports(sport: Option<Not<PortRange>>, dport: Option<Not<Por
         Test { source, mask: None, condition }.write(out);
     }
 }
-
-type Ports = Option<Not<PortRange>>;
 
 /// Source and destination ports of a native test.
 pub(super) fn lift_ports(test: &Test) -> Result<(Ports, Ports), &'static str> {

@@ -1,0 +1,106 @@
+//! Ports of `-m tcp`, `-m udp`, `-m sctp` and `-m dccp`: loads from the transport header, which fail on all fragments but
+//! the first, as the xt matches do.
+
+use super::super::condition::{Condition, Field, Test};
+use super::super::lift::Lift;
+use super::super::{Form, Writer};
+use crate::compile::CompileError;
+use crate::nft::expr::{CmpOp, PayloadBase};
+use crate::rule::matches::{Dccp, Sctp, Tcp, Udp};
+use crate::rule::{Match, Not, PortRange, Protocol};
+
+pub(super) const SOURCE: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 2 };
+pub(super) const DESTINATION: Field = Field::Payload { base: PayloadBase::Transport, offset: 2, len: 2 };
+const BOTH: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 4 };
+
+type Ports = Option<Not<PortRange>>;
+
+pub(super) fn compile(
+    protocol: Protocol,
+    option: &'static str,
+    sport: &Ports,
+    dport: &Ports,
+    w: &mut Writer<'_>,
+) -> Result<Form, CompileError> {
+    w.needs(&[protocol], option, "it needs `-p` with the same protocol")?;
+    match (*sport, *dport) {
+        (None, None) => w.test(present()),
+        (Some(sport), Some(dport)) if is_one(sport) && is_one(dport) => {
+            let ([a, b], [c, d]) = (sport.value.first().to_be_bytes(), dport.value.first().to_be_bytes());
+            w.test(Condition::equals(BOTH, false, [a, b, c, d]));
+        }
+        (sport, dport) => {
+            for (ports, field) in [(sport, SOURCE), (dport, DESTINATION)] {
+                if let Some(Not { negated, value }) = ports {
+                    w.test(Condition::range(field, negated, value.first().to_be_bytes(), value.last().to_be_bytes()));
+                }
+            }
+        }
+    }
+    Ok(Form::Native)
+}
+
+/// The header is there: what a match without options asks.
+pub(super) fn present() -> Condition {
+    Condition::new(SOURCE, Test::Cmp(CmpOp::Gte, [0, 0].into()))
+}
+
+fn is_one(ports: Not<PortRange>) -> bool {
+    !ports.negated && ports.value.is_single()
+}
+
+/// The ports of a condition on one side.
+pub(super) fn range(c: &Condition) -> Option<Not<PortRange>> {
+    let (negated, first, last) = c.as_range()?;
+    Some(Not { negated, value: PortRange::new(u16::from_be_bytes(first), u16::from_be_bytes(last))? })
+}
+
+pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
+    let protocol = l.protocol()?;
+    match c.field {
+        SOURCE if *c == present() => {
+            l.push(fresh(protocol, None, None)?)?;
+            l.guard = true;
+            Some(())
+        }
+        SOURCE => {
+            let sport = range(c)?;
+            l.push(fresh(protocol, Some(sport), None)?)
+        }
+        DESTINATION => {
+            let dport = range(c)?;
+            // Two single ports of one match would have been one load.
+            let joins = |sport: &Ports| sport.is_some_and(|sport| !(is_one(sport) && is_one(dport)));
+            match l.rule.matches.last_mut() {
+                Some(Match::Tcp(Tcp { sport, dport: place @ None, flags: None, option: None }))
+                | Some(Match::Udp(Udp { sport, dport: place @ None }))
+                | Some(Match::Sctp(Sctp { sport, dport: place @ None }))
+                | Some(Match::Dccp(Dccp { sport, dport: place @ None }))
+                    if joins(sport) =>
+                {
+                    *place = Some(dport);
+                    Some(())
+                }
+                _ => l.push(fresh(protocol, None, Some(dport))?),
+            }
+        }
+        BOTH => {
+            let (false, [a, b, c, d], same) = c.as_range()? else { return None };
+            (same == [a, b, c, d]).then_some(())?;
+            let port = |bytes| Some(Not::is(PortRange::single(u16::from_be_bytes(bytes))));
+            l.push(fresh(protocol, port([a, b]), port([c, d]))?)
+        }
+        _ => None,
+    }
+}
+
+/// The match of a protocol.
+fn fresh(protocol: Protocol, sport: Ports, dport: Ports) -> Option<Match> {
+    Some(match protocol {
+        Protocol::TCP => Match::Tcp(Tcp { sport, dport, ..Tcp::default() }),
+        Protocol::UDP => Match::Udp(Udp { sport, dport }),
+        Protocol::SCTP => Match::Sctp(Sctp { sport, dport }),
+        Protocol::DCCP => Match::Dccp(Dccp { sport, dport }),
+        _ => return None,
+    })
+}
