@@ -11,7 +11,9 @@
 
 use std::sync::Arc;
 
+use crate::name::{NameError, SetName, TableName};
 use crate::nft::expr::{Data, SetRef};
+use crate::nft::{Element, ElementFlags, Elements, Family, Set, SetFlags};
 
 /// nft's numbers for the types of set keys (`enum datatypes` of its `datatype.h`). The kernel only keeps them.
 pub(crate) mod key {
@@ -109,7 +111,8 @@ impl AnonymousSet {
     #[must_use]
     pub(crate) fn of_u32(id: u32, key_type: u32, values: impl IntoIterator<Item = u32>) -> Self {
         let element = |v: u32| SetElement { key: v.to_ne_bytes().into(), key_end: None, interval_end: false };
-        let elements = values.into_iter().map(element).collect();
+        let mut elements: Vec<_> = values.into_iter().map(element).collect();
+        elements.sort_by(|a, b| a.key.as_bytes().cmp(b.key.as_bytes()));
         Self { id, key_type, key_len: 4, interval: false, fields: Vec::new(), elements }
     }
 
@@ -137,7 +140,9 @@ impl AnonymousSet {
             interval_end: false,
         };
         let ranges = merged(ranges);
-        let elements = ranges.iter().map(|&r| pair(all, r)).chain(ranges.iter().map(|&r| pair(r, all))).collect();
+        let mut elements: Vec<_> =
+            ranges.iter().map(|&r| pair(all, r)).chain(ranges.iter().map(|&r| pair(r, all))).collect();
+        elements.sort_by(|a, b| a.key.as_bytes().cmp(b.key.as_bytes()));
         Self { id, key_type: key::pair(key_type, key_type), key_len: 8, interval: true, fields: vec![2, 2], elements }
     }
 
@@ -162,6 +167,60 @@ impl AnonymousSet {
         (self.fields == [2, 2] && sources == destinations).then_some(sources)
     }
 
+    /// The set and its elements as they go into a batch, under an id that is unique there.
+    ///
+    /// # Errors
+    /// None that can happen; the template is a name.
+    pub fn declare(&self, family: Family, table: &TableName, id: u32) -> Result<(Set, Elements), NameError> {
+        let name = SetName::new(Self::TEMPLATE)?;
+        let mut flags = SetFlags::ANONYMOUS | SetFlags::CONSTANT;
+        flags.set(SetFlags::INTERVAL, self.interval);
+        flags.set(SetFlags::CONCAT, !self.fields.is_empty());
+        let set = Set {
+            id: Some(id),
+            flags,
+            key_kind: self.key_type,
+            size: u32::try_from(self.elements.len()).ok(),
+            fields: self.fields.clone(),
+            ..Set::new(family, table.clone(), name.clone(), self.key_len)
+        };
+        let elements = self.elements.iter().map(|e| Element {
+            key_end: e.key_end.map(|end| end.as_bytes().into()),
+            flags: if e.interval_end { ElementFlags::INTERVAL_END } else { ElementFlags::empty() },
+            ..Element::new(e.key.as_bytes())
+        });
+        let elements =
+            Elements { family, table: table.clone(), set: name, set_id: Some(id), elements: elements.collect() };
+        Ok((set, elements))
+    }
+
+    /// The set of a dump; `None` when it is none of the kind that [`declare`](AnonymousSet::declare) makes. The end of
+    /// all keys, which other programs add as the first element of interval sets, is left out.
+    #[must_use]
+    pub fn read(id: u32, set: &Set, elements: &[Element]) -> Option<Self> {
+        let known = SetFlags::ANONYMOUS | SetFlags::CONSTANT | SetFlags::INTERVAL | SetFlags::CONCAT;
+        let plain = set.data.is_none() && set.object_kind.is_none() && set.expressions.is_empty();
+        (plain && known.contains(set.flags) && set.flags.contains(SetFlags::ANONYMOUS)).then_some(())?;
+        let mut read = Vec::with_capacity(elements.len());
+        for e in elements {
+            let interval_end = e.flags.contains(ElementFlags::INTERVAL_END);
+            let key = Data::new(e.key.as_deref()?)?;
+            if interval_end && key.as_bytes().iter().all(|&b| b == 0) {
+                continue;
+            }
+            let key_end = match e.key_end.as_deref() {
+                Some(end) => Some(Data::new(end)?),
+                None => None,
+            };
+            read.push(SetElement { key, key_end, interval_end });
+        }
+        // An end sorts before the start that follows it at once.
+        read.sort_by(|a, b| (a.key.as_bytes(), !a.interval_end).cmp(&(b.key.as_bytes(), !b.interval_end)));
+        let interval = set.flags.contains(SetFlags::INTERVAL);
+        let (key_type, key_len) = (set.key_kind, set.key_len);
+        Some(Self { id, key_type, key_len, interval, fields: set.fields.clone(), elements: read })
+    }
+
     /// How an expression of the same batch names it.
     #[must_use]
     pub(crate) fn reference(&self) -> SetRef {
@@ -176,7 +235,7 @@ fn words(first: u16, second: u16) -> Data {
 }
 
 /// Sorted, overlapping ranges joined. Ranges that only touch stay apart, as they were given.
-fn merged(ranges: &[(u16, u16)]) -> Vec<(u16, u16)> {
+pub(crate) fn merged(ranges: &[(u16, u16)]) -> Vec<(u16, u16)> {
     let mut sorted = ranges.to_vec();
     sorted.sort_unstable();
     let mut out: Vec<(u16, u16)> = Vec::with_capacity(sorted.len());

@@ -21,6 +21,8 @@ mod condition;
 mod lift;
 mod matches;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 pub use lift::lift;
 
@@ -38,6 +40,9 @@ pub struct Fallback {
     pub part: &'static str,
     /// Why no native expression does.
     pub reason: &'static str,
+    /// The names of the tables in which the kernel takes the extension; empty when it takes it in all. A table of the
+    /// native layout has another name, so that a rule with such a part cannot stand there.
+    pub tables: &'static [&'static str],
 }
 
 /// What a part became.
@@ -105,6 +110,17 @@ fn write(
     Ok(fallbacks)
 }
 
+/// Where the kernel takes an extension: `.table` in `xt_CHECKSUM.c`, `xt_CT.c` and `xt_nat.c`, `rpfilter_check`.
+fn tables(part: &str) -> &'static [&'static str] {
+    match part {
+        "CHECKSUM" => &["mangle"],
+        "CT" => &["raw"],
+        "DNAT" => &["nat"],
+        "rpfilter" => &["raw", "mangle"],
+        _ => &[],
+    }
+}
+
 /// What fits the user data of a rule: 256 bytes with two of header and the NUL.
 const COMMENT_MAX: usize = 253;
 
@@ -122,8 +138,9 @@ impl Writer<'_> {
         condition.write(&mut self.out.expressions);
     }
 
+    /// Appends an expression in the form in which a dump shows it.
     fn push(&mut self, expr: Expr) {
-        self.out.expressions.push(expr);
+        self.out.expressions.push(expr.normalized());
     }
 
     /// Adds an anonymous set, which `build` makes for the id it is given.
@@ -151,7 +168,7 @@ impl Writer<'_> {
     /// Writes a match or target as the xt extension that the stock encoding uses.
     fn xt(&mut self, part: &'static str, extension: &Extension<'_>, reason: &'static str) -> Result<(), CompileError> {
         extension.compile(self.family, self.protocol, self.sets, &mut self.out.expressions)?;
-        self.fallbacks.push(Fallback { part, reason });
+        self.fallbacks.push(Fallback { part, reason, tables: tables(part) });
         Ok(())
     }
 }

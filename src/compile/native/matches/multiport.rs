@@ -19,6 +19,7 @@ pub(super) fn compile(m: &Multiport, w: &mut Writer<'_>) -> Result<Form, Compile
         return Err(CompileError::TooMany { field: "-m multiport", count: m.slots(), max: Multiport::SLOTS });
     }
     let ranges: Vec<_> = m.ports.iter().map(|p| (p.first(), p.last())).collect();
+    let ranges = sets::merged(&ranges);
     match m.side {
         _ if ranges.is_empty() => return Ok(Form::Xt("a set has at least one port")),
         MultiportSide::Source => list(ports::SOURCE, m, &ranges, w),

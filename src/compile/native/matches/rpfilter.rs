@@ -1,20 +1,18 @@
-//! `-m rpfilter`: `fib saddr . iif oif`, IPv4 only.
+//! `-m rpfilter`: `fib saddr . iif oif`.
 //!
-//! Sources that are a broadcast address of the host are the one difference: xt finds no way back to them, `fib` does.
-//! The routing code drops them right after (`fib_validate_source`), whatever the rule says.
-//! For IPv6, xt lets all packets from `::` pass where `fib` does so for neighbour discovery only.
+//! Two kinds of packets are the difference, and the routing code drops both right after, whatever the rule says
+//! (`fib_validate_source`, `ip6_route_input`): from a broadcast address of the host, to which xt finds no way back and
+//! `fib` does; and in IPv6 from `::` when it is not neighbour discovery, which xt lets pass and `fib` does not. The xt
+//! match is no way out: the kernel takes it in tables called `raw` and `mangle` only.
 
 use super::super::condition::{Condition, Field};
 use super::super::lift::Lift;
 use super::super::{Form, Writer};
 use crate::nft::expr::{FibFlags, FibResult};
+use crate::rule::Match;
 use crate::rule::matches::Rpfilter;
-use crate::rule::{Family, Match};
 
 pub(super) fn compile(m: Rpfilter, w: &mut Writer<'_>) -> Form {
-    if w.family == Family::Ipv6 {
-        return Form::Xt("for IPv6 fib treats packets from the unspecified address differently");
-    }
     if m.contains(Rpfilter::ACCEPT_LOCAL) {
         return Form::Xt("fib has no way back to a local address");
     }

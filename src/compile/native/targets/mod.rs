@@ -38,13 +38,13 @@ pub(super) fn compile(t: &Target, w: &mut Writer<'_>) -> Result<(), CompileError
         Target::Dnat(t) => nat::compile(t, NatKind::Dnat, w)?,
         Target::Log(t) => log::compile(t, w)?,
         Target::Mark(t) => mark::compile(*t, w),
-        Target::Masquerade(t) => nat::compile_port(t, nat::PortKind::Masquerade, w)?,
+        Target::Masquerade(t) => nat::compile_port(t, nat::PortKind::Masquerade, w),
         Target::Nflog(t) => nflog::compile(t, w)?,
         Target::Notrack => {
             w.push(Expr::Notrack(Notrack));
             Form::Native
         }
-        Target::Redirect(t) => nat::compile_port(t, nat::PortKind::Redirect, w)?,
+        Target::Redirect(t) => nat::compile_port(t, nat::PortKind::Redirect, w),
         Target::Reject(t) => reject::compile(*t, w)?,
         Target::Snat(t) => nat::compile(t, NatKind::Snat, w)?,
         Target::Tcpmss(_) => Form::Xt("it adds the option where it is missing, which nft cannot"),

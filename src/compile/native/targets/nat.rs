@@ -9,7 +9,7 @@ use crate::compile::CompileError;
 use crate::compile::registers::Registers;
 use crate::nft::expr::{Data, Expr, Immediate, Masq, Nat, NatFlags, NatKind, Operand, Redir, Register};
 use crate::rule::targets::{self, NatOptions, PortNat};
-use crate::rule::{Family, PortRange, Protocol, Target};
+use crate::rule::{Family, PortRange, Target};
 
 /// Which of the two that need no address.
 #[derive(Clone, Copy)]
@@ -17,10 +17,6 @@ pub(super) enum PortKind {
     Masquerade,
     Redirect,
 }
-
-/// Protocols with something to translate beside the address (`nf_nat_l4proto_unique_tuple`).
-const WITH_PORTS: [Protocol; 6] =
-    [Protocol::TCP, Protocol::UDP, Protocol::SCTP, Protocol::DCCP, Protocol::ICMP, Protocol::UDPLITE];
 
 pub(super) fn compile(t: &targets::Nat, kind: NatKind, w: &mut Writer<'_>) -> Result<Form, CompileError> {
     let field = if kind == NatKind::Snat { "--to-source" } else { "--to-destination" };
@@ -34,7 +30,6 @@ pub(super) fn compile(t: &targets::Nat, kind: NatKind, w: &mut Writer<'_>) -> Re
             return Err(CompileError::Value { field, reason: "both ends must be of one family" });
         }
     }
-    check_ports(t.ports, field, w)?;
     let mut registers = Registers::default();
     let mut flags = NatFlags::from_bits_retain(t.options.bits());
     let (mut addr_min, mut addr_max) = (None, None);
@@ -48,22 +43,14 @@ pub(super) fn compile(t: &targets::Nat, kind: NatKind, w: &mut Writer<'_>) -> Re
     Ok(Form::Native)
 }
 
-pub(super) fn compile_port(t: &PortNat, kind: PortKind, w: &mut Writer<'_>) -> Result<Form, CompileError> {
-    check_ports(t.ports, "--to-ports", w)?;
+pub(super) fn compile_port(t: &PortNat, kind: PortKind, w: &mut Writer<'_>) -> Form {
     let mut flags = NatFlags::from_bits_retain(t.options.bits());
     let (proto_min, proto_max) = ports(t.ports, &mut flags, &mut Registers::default(), w);
     w.push(match kind {
         PortKind::Masquerade => Expr::Masq(Masq { flags, proto_min, proto_max }),
         PortKind::Redirect => Expr::Redir(Redir { proto_min, proto_max, flags }),
     });
-    Ok(Form::Native)
-}
-
-fn check_ports(ports: Option<PortRange>, field: &'static str, w: &Writer<'_>) -> Result<(), CompileError> {
-    match ports {
-        None => Ok(()),
-        Some(_) => w.needs(&WITH_PORTS, field, "ports need `-p tcp`, udp, udplite, sctp, dccp or icmp"),
-    }
+    Form::Native
 }
 
 fn ports(
