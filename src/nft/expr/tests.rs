@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::name::ChainName;
 use crate::netlink::attr::{NLA_F_NESTED, align};
 use crate::nft::Family;
 
+mod random;
 mod samples;
 
 fn encoded(expr: &Expr) -> Vec<u8> {
@@ -146,4 +150,34 @@ fn the_kernel_leaves_out_the_nested_bit_and_may_pad() {
     let data = data_of(&bytes).unwrap();
     let padded = [&[4, 0, 3, 0][..], &data].concat();
     assert_eq!(decoded(&raw("counter", &padded)), Ok(Counter { packets: 3, bytes: 4 }.into()));
+}
+
+proptest! {
+    #[test]
+    fn any_expression_survives_a_round_trip(expr in random::expression()) {
+        let normal = expr.clone().normalized();
+        prop_assert_eq!(normal.clone().normalized(), normal.clone());
+        prop_assert_eq!(decoded(&encoded(&expr)), Ok(normal.clone()));
+        prop_assert_eq!(decoded(&encoded(&normal)), Ok(normal));
+    }
+
+    #[test]
+    fn no_bytes_make_decoding_panic(name in proptest::sample::select(Expr::NAMES), data in vec(any::<u8>(), 0..80)) {
+        if let Ok(kept) = decoded(&raw(name, &data)) {
+            let again = decoded(&encoded(&kept));
+            prop_assert_eq!(again, Ok(kept));
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_is_an_error_or_survives_a_round_trip(
+        expr in random::expression(), at in any::<prop::sample::Index>(), flip in 1u8..,
+    ) {
+        let mut bytes = encoded(&expr);
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        if let Ok(kept) = decoded(&bytes) {
+            prop_assert_eq!(decoded(&encoded(&kept)), Ok(kept));
+        }
+    }
 }
