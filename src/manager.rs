@@ -17,7 +17,7 @@
 use crate::apply::{Memory, Mode, Plan, Report};
 use crate::error::Error;
 use crate::kernel::{self, Kernel, Live};
-use crate::wrap::Model;
+use crate::wrap::{Model, ModelError};
 
 /// Wrapped chains, and the kernel they are applied to.
 ///
@@ -102,6 +102,22 @@ impl<K: Kernel> Manager<K> {
     /// As [`apply`](Manager::apply).
     pub fn check(&mut self) -> Result<(Plan, Report), Error> {
         self.memory.apply(&mut self.model, &mut self.kernel, Mode::Check)
+    }
+
+    /// Removes from the kernel all that this component has there, in one transaction: its chains, its rules in shared
+    /// chains, and shared chains that nobody uses any more. Other components and programs are not touched. The model
+    /// stays as it is; the next [`apply`](Manager::apply) brings it back.
+    ///
+    /// # Errors
+    /// As [`apply`](Manager::apply); [`ModelError::NoComponent`](crate::wrap::ModelError::NoComponent) when the model
+    /// states whole tables.
+    pub fn flush(&mut self) -> Result<Report, Error> {
+        let component = self.model.component().cloned();
+        let no_component = || ModelError::NoComponent { name: String::new() };
+        let component = component.ok_or_else(|| Error::Model(vec![no_component()]))?;
+        let mut empty = Model::builder().component(component).build().map_err(|error| Error::Model(vec![error]))?;
+        self.memory.forget();
+        Memory::default().apply(&mut empty, &mut self.kernel, Mode::Remove).map(|(_, report)| report)
     }
 
     /// Forgets what is known of the kernel: the next application reads it anew and repairs what others have changed in

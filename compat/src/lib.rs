@@ -3,6 +3,8 @@
 //! - [`parse`]: the words of a rule or command to a [`Rule`](nftwrap::rule::Rule).
 //! - [`print`]: a rule to the one canonical text that `iptables-save` prints.
 //! - [`restore`]: a whole save file to its tables, chains and rules.
+//! - [`load`]: a save file into the wrapped-chain model.
+//! - [`view`]: what stands in the kernel, printed as save text, nft commands, JSON and a tree.
 //! - [`error`]: what can be wrong with text, where, and what to do about it.
 //! - `ext`: one file for each match and target, with its options, parser and printer. The parser, the list in
 //!   `compat/README.md` and the coverage test all read the same table.
@@ -23,10 +25,12 @@ pub mod args;
 pub mod error;
 pub mod ext;
 mod lex;
+pub mod load;
 mod names;
 pub mod parse;
 pub mod print;
 pub mod restore;
 mod value;
+pub mod view;
 
 pub use error::{ErrorKind, ParseError};

@@ -33,6 +33,7 @@ pub use report::Report;
 use crate::error::Error;
 use crate::kernel::{CommitError, Kernel};
 use crate::wrap::Model;
+use plan::Extent;
 use read::Observed;
 
 /// How often an application starts again because other programs changed the tables meanwhile.
@@ -55,6 +56,14 @@ pub(crate) enum Mode {
     Check,
     /// Only compute it.
     Plan,
+    /// Commit it, and remove shared chains that nobody uses any more.
+    Remove,
+}
+
+impl Mode {
+    fn commits(self) -> bool {
+        matches!(self, Self::Commit | Self::Remove)
+    }
 }
 
 impl Memory {
@@ -105,20 +114,24 @@ impl Memory {
             none => none.insert(read::observe(kernel, model)?),
         };
         // What an earlier run left is found by looking at everything once.
-        let everything = !observed.adopted;
-        let ipsets = read::ipsets(kernel, model, everything)?;
+        let extent = match mode {
+            Mode::Remove => Extent::Removal,
+            _ if observed.adopted => Extent::Changes,
+            _ => Extent::Everything,
+        };
+        let ipsets = read::ipsets(kernel, model, extent)?;
         read::handles(kernel, model, observed)?;
         report.read += reading.elapsed();
 
         let planning = Instant::now();
         plan::check_model(model, observed)?;
-        let (plan, pending) = plan::plan(model, observed, &ipsets, everything)?;
+        let (plan, pending) = plan::plan(model, observed, &ipsets, extent)?;
         read::check_references(kernel, model, observed, &plan)?;
         report.plan += planning.elapsed();
         report.count(&plan);
         report.generation = observed.generation;
         if plan.is_empty() {
-            if mode == Mode::Commit {
+            if mode.commits() {
                 observed.install(pending);
                 observed.adopted = true;
                 model.mark_applied();
@@ -151,7 +164,7 @@ impl Memory {
         };
         report.kernel += committed.elapsed;
         self.buffer = sealed.into_bytes();
-        if mode == Mode::Commit {
+        if mode.commits() {
             observed.install(pending);
             observed.adopted = true;
             observed.generation = next_generation(observed.generation);

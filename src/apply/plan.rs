@@ -170,12 +170,23 @@ pub(super) fn check_model(model: &Model, observed: &Observed) -> Result<(), Erro
         .map_err(Error::Model)
 }
 
-/// Finds what has to change. With `everything` all chains are compared, else only those that changed in the model.
+/// How much is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The chains that changed in the model.
+    Changes,
+    /// All chains, and what an earlier run left.
+    Everything,
+    /// The same, and shared chains that are left empty go too.
+    Removal,
+}
+
+/// Finds what has to change.
 pub(super) fn plan(
     model: &Model,
     observed: &Observed,
     ipsets: &KnownIpsets,
-    everything: bool,
+    extent: Extent,
 ) -> Result<(Plan, Pending), Error> {
     let mut planner = Planner {
         model,
@@ -187,10 +198,13 @@ pub(super) fn plan(
         going: Vec::new(),
         pending: Pending::default(),
     };
-    if everything {
-        planner.all()?;
-    } else {
-        planner.dirty()?;
+    match extent {
+        Extent::Changes => planner.dirty()?,
+        Extent::Everything => planner.all()?,
+        Extent::Removal => {
+            planner.all()?;
+            planner.sweep();
+        }
     }
     Ok(planner.finish())
 }
@@ -522,6 +536,45 @@ impl Planner<'_> {
         let next = ObservedChain { rules: Some(rest), ..now.clone() };
         self.pending.chains.push((at, name.clone(), Some(next)));
         Ok(())
+    }
+
+    /// Shared chains that no component has a rule in any more go, with the jumps to them that all components share.
+    fn sweep(&mut self) {
+        let mut after: HashMap<(TableId, ChainName), Option<ObservedChain>> =
+            self.observed.chains().map(|(at, name, chain)| ((at, name.clone()), Some(chain.clone()))).collect();
+        for (at, name, chain) in self.pending.chains.drain(..) {
+            after.insert((at, name), chain);
+        }
+        let is_common = |chain: &Option<ObservedChain>| {
+            chain.as_ref().is_some_and(|c| c.owner == Some(Mark::Common) && c.rules.as_ref().is_some_and(Vec::is_empty))
+        };
+        let mut empty: Vec<(TableId, ChainName)> =
+            after.iter().filter(|(_, chain)| is_common(chain)).map(|(key, _)| key.clone()).collect();
+        empty.sort();
+        let mut callers: Vec<_> = after.keys().cloned().collect();
+        callers.sort();
+        for (at, chain) in callers {
+            let Some(Some(observed)) = after.get_mut(&(at, chain.clone())) else { continue };
+            let Some(rules) = &mut observed.rules else { continue };
+            rules.retain(|rule| {
+                let target = rule.identity.target().map(|target| (at, target.clone()));
+                let goes = matches!(rule.owner, Owner::Common(_)) && target.is_some_and(|t| empty.contains(&t));
+                if goes {
+                    self.rules.push(Change::DeleteRule {
+                        table: at,
+                        chain: chain.clone(),
+                        handle: rule.handle.unwrap_or(0),
+                        identity: rule.identity.clone(),
+                    });
+                }
+                !goes
+            });
+        }
+        for key in empty {
+            after.insert(key.clone(), None);
+            self.going.push(key);
+        }
+        self.pending.chains = after.into_iter().map(|((at, name), chain)| (at, name, chain)).collect();
     }
 
     fn finish(self) -> (Plan, Pending) {

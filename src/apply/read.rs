@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Attempt;
-use super::plan::{Change, Pending, Plan};
+use super::plan::{Change, Extent, Pending, Plan};
 use crate::compile::{Ipsets, stock};
 use crate::error::{Error, Location};
 use crate::kernel::Kernel;
@@ -258,11 +258,7 @@ impl Ipsets for KnownIpsets {
 
 /// Asks for the numbers of all ipsets that rules of changed chains name. A set that is not there stays unknown; the
 /// compiler names it in its error.
-pub(super) fn ipsets<K: Kernel + ?Sized>(
-    kernel: &mut K,
-    model: &Model,
-    everything: bool,
-) -> Result<KnownIpsets, Error> {
+pub(super) fn ipsets<K: Kernel + ?Sized>(kernel: &mut K, model: &Model, extent: Extent) -> Result<KnownIpsets, Error> {
     let mut known = KnownIpsets::default();
     let mut learn = |chain: &crate::wrap::Chain| -> Result<(), Error> {
         let matches = chain.rules().flat_map(|entry| &entry.rule().matches);
@@ -275,7 +271,7 @@ pub(super) fn ipsets<K: Kernel + ?Sized>(
         }
         Ok(())
     };
-    if everything {
+    if extent != Extent::Changes {
         for table in model.tables() {
             table.chains().try_for_each(&mut learn)?;
         }

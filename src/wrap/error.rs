@@ -149,6 +149,20 @@ pub enum ModelError {
     },
 }
 
+impl ModelError {
+    /// The rule that is at fault, when it is one.
+    #[must_use]
+    pub fn at(&self) -> Option<&At> {
+        match self {
+            Self::UnknownTarget { at, .. }
+            | Self::BuiltinTarget { at, .. }
+            | Self::Loop { at, .. }
+            | Self::TooDeep { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+}
+
 /// Chains of a loop, back to the first.
 struct Arrows<'a>(&'a [ChainName]);
 

@@ -1,0 +1,122 @@
+//! Save files to the wrapped-chain model.
+//!
+//! Owns: what a file states in a model of whole tables, and in the model of one component.
+//! Never: parses text, touches the kernel.
+//!
+//! In a model of a component, a chain that the file calls `$name`, or by its full kernel name with the component's prefix,
+//! is the component's own; every other chain that is not built in is shared. Policies of built-in chains are the host's
+//! and stay as they are. A rule that the profile's skeleton has already is not added again, wherever it stands.
+
+use nftwrap::name::WrapName;
+use nftwrap::nft::expr::Counter;
+use nftwrap::rule::{ChainRef, Family, Rule};
+use nftwrap::wrap::{Addition, Chain, ChainKey, ChainKind, Model, ModelError, Place, Table};
+use thiserror::Error;
+
+use crate::restore::{ChainDecl, RuleLine, SaveFile, Scope, Section};
+
+/// A file that does not make a model.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{source}")]
+pub struct LoadError {
+    /// The line at fault.
+    pub line: u32,
+    /// What is wrong.
+    pub source: ModelError,
+}
+
+/// Which chains a file for this model may name without declaring them.
+#[must_use]
+pub fn scope(model: &Model) -> Scope {
+    if model.component().is_some() { Scope::Part } else { Scope::Whole }
+}
+
+/// Adds what a file states. With `counters`, rules and policies start from the file's `[packets:bytes]`.
+///
+/// # Errors
+/// [`LoadError`] names the first line that does not fit the model; the model is then partly filled and of no use.
+pub fn load(model: &mut Model, family: Family, file: SaveFile, counters: bool) -> Result<(), LoadError> {
+    let component = model.component().cloned();
+    for section in file.sections {
+        let line = section.line;
+        let table = model.table_mut(family, section.table).map_err(|source| LoadError { line, source })?;
+        Loader { table, component: component.as_ref(), counters }.section(section)?;
+    }
+    Ok(())
+}
+
+struct Loader<'a> {
+    table: &'a mut Table,
+    component: Option<&'a WrapName>,
+    counters: bool,
+}
+
+impl Loader<'_> {
+    fn section(&mut self, section: Section) -> Result<(), LoadError> {
+        for chain in section.chains {
+            self.chain(&chain).map_err(|source| LoadError { line: chain.line, source })?;
+        }
+        for rule in section.rules {
+            let line = rule.line;
+            self.rule(rule).map_err(|source| LoadError { line, source })?;
+        }
+        Ok(())
+    }
+
+    fn chain(&mut self, chain: &ChainDecl) -> Result<(), ModelError> {
+        self.table.add_chain(self.key(&chain.name))?;
+        if let (None, Some(policy)) = (self.component, chain.policy) {
+            let counters = chain.counters.filter(|_| self.counters).map(counter);
+            self.table.set_policy(chain.name.name().as_str(), policy, counters)?;
+        }
+        Ok(())
+    }
+
+    /// The component's own chains may be written with their full name, as `iptables-save` prints them.
+    fn key<'c>(&self, chain: &'c ChainRef) -> ChainKey<'c> {
+        let logical = |name: &'c str| name.strip_prefix(self.component?.as_str())?.strip_prefix('-');
+        match chain {
+            ChainRef::Wrapped(name) => ChainKey::Wrapped(name.as_str()),
+            ChainRef::Named(name) => {
+                let name = name.as_str();
+                logical(name).map_or(ChainKey::Named(name), ChainKey::Wrapped)
+            }
+        }
+    }
+
+    fn rule(&mut self, line: RuleLine) -> Result<(), ModelError> {
+        let key = self.key(&line.chain);
+        let mut place = Place::Normal;
+        if self.component.is_some() {
+            let chain = self.table.chain(key);
+            if chain.is_none_or(|chain| chain.kind() != ChainKind::Wrapped) {
+                if chain.is_some_and(|chain| stands(chain, &line.rule)) {
+                    return Ok(());
+                }
+                place = usual_place(&line.rule);
+            }
+        }
+        let mut addition = Addition::new(line.rule).place(place).line(line.line);
+        if let Some(counters) = line.counters.filter(|_| self.counters) {
+            addition = addition.counters(counter(counters));
+        }
+        self.table.push_rule(key, addition)
+    }
+}
+
+fn stands(chain: &Chain, rule: &Rule) -> bool {
+    chain.rules().any(|entry| **entry.rule() == *rule)
+}
+
+/// Where the jump to a shared chain belongs: OpenStack's names say it.
+fn usual_place(rule: &Rule) -> Place {
+    match rule.chain_ref().map(|chain| chain.name().as_str()) {
+        Some(name) if name.ends_with("-filter-top") => Place::Top,
+        Some(name) if name.ends_with("-postrouting-bottom") => Place::Bottom,
+        _ => Place::Normal,
+    }
+}
+
+fn counter((packets, bytes): (u64, u64)) -> Counter {
+    Counter { packets, bytes }
+}

@@ -1,0 +1,54 @@
+//! A view as JSON.
+
+use nftwrap::nft::{Policy, listing};
+use serde_json::{Value, json};
+
+use super::{ChainView, RuleView, View};
+use crate::print;
+
+impl View {
+    /// Tables, chains and rules with their texts, counters, handles and owners.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let tables = self.tables.iter().map(|table| {
+            let family = nftwrap::nft::Family::from(table.id.family).name();
+            let chains: Vec<Value> = table.chains.iter().map(|c| chain(c, table.id.family)).collect();
+            json!({ "family": family, "table": table.id.kind.name(), "chains": chains })
+        });
+        json!({ "tables": tables.collect::<Vec<_>>() })
+    }
+}
+
+fn chain(chain: &ChainView, family: nftwrap::rule::Family) -> Value {
+    let mut value = json!({
+        "name": chain.name.as_str(),
+        "owner": chain.owner().map(|o| o.as_str()),
+        "rules": chain.rules.iter().map(|r| rule(r, family)).collect::<Vec<_>>(),
+    });
+    if let (Some(base), Some(object)) = (&chain.base, value.as_object_mut()) {
+        object.insert("hook".into(), base.hook.into());
+        object.insert("priority".into(), base.priority.into());
+        object.insert("type".into(), (*base.kind).into());
+        object.insert("policy".into(), base.policy.map(|p| if p == Policy::Accept { "ACCEPT" } else { "DROP" }).into());
+    }
+    value
+}
+
+fn rule(view: &RuleView, family: nftwrap::rule::Family) -> Value {
+    let mut value = json!({
+        "handle": view.handle,
+        "owner": view.owner().map(|o| o.as_str()),
+        "packets": view.counter.map(|c| c.packets),
+        "bytes": view.counter.map(|c| c.bytes),
+    });
+    if let Some(object) = value.as_object_mut() {
+        match &view.rule {
+            Ok(rule) => object.insert("rule".into(), print::rule(rule, family).into()),
+            Err(opaque) => {
+                object.insert("expressions".into(), listing::compact(&view.expressions).to_string().into());
+                object.insert("opaque".into(), opaque.to_string().into())
+            }
+        };
+    }
+    value
+}

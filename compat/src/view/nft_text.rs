@@ -1,0 +1,53 @@
+//! A view as nft commands.
+
+use std::fmt::Write;
+
+use nftwrap::nft::{Family, Policy, listing};
+
+use super::{ChainView, RuleView, TableView, View};
+use crate::translate;
+
+impl View {
+    /// The tables as `nft` would list them, each rule in nft's words. A rule that nft has no words for is shown by its
+    /// register program, as a comment.
+    #[must_use]
+    pub fn nft(&self) -> String {
+        let mut out = String::new();
+        for table in &self.tables {
+            let family = Family::from(table.id.family).name();
+            let _ = writeln!(out, "table {family} {} {{", table.id.kind);
+            for (number, chain) in table.chains.iter().enumerate() {
+                if number > 0 {
+                    out.push('\n');
+                }
+                print_chain(&mut out, table, chain);
+            }
+            out.push_str("}\n");
+        }
+        out
+    }
+}
+
+fn print_chain(out: &mut String, table: &TableView, chain: &ChainView) {
+    let _ = writeln!(out, "\tchain {} {{", chain.name);
+    if let Some(base) = &chain.base {
+        let hook = table
+            .id
+            .kind
+            .builtins()
+            .iter()
+            .find(|b| b.hook as u32 == base.hook)
+            .map_or_else(|| base.hook.to_string(), |b| b.name.to_lowercase());
+        let policy = if base.policy == Some(Policy::Drop) { "drop" } else { "accept" };
+        let _ = writeln!(out, "\t\ttype {} hook {hook} priority {}; policy {policy};", base.kind, base.priority);
+    }
+    for rule in &chain.rules {
+        let _ = writeln!(out, "\t\t{}", text(table, rule));
+    }
+    out.push_str("\t}\n");
+}
+
+fn text(table: &TableView, view: &RuleView) -> String {
+    let words = view.rule.as_ref().ok().and_then(|rule| translate::statement(rule, table.id.family).ok());
+    words.unwrap_or_else(|| format!("# {}", listing::compact(&view.expressions)))
+}
