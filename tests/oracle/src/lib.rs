@@ -8,4 +8,5 @@
 //! Where the truth is: the manual of libnftnl 1.2.4, the version that iptables-nft 1.8.9 and nft 1.0.6 run on.
 
 pub mod expression;
+pub mod load;
 pub mod rule;

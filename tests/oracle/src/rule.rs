@@ -82,16 +82,23 @@ impl Rule {
     /// The whole `NFT_MSG_NEWRULE` message.
     #[must_use]
     pub fn message(&self, flags: u16, seq: u32) -> Vec<u8> {
-        let mut buf = vec![0u8; 65_536];
-        self.write(&mut buf, flags, seq)
+        let mut buf = vec![0u8; nftnl::nft_nlmsg_maxsize() as usize];
+        // SAFETY: the buffer has room for the largest message.
+        let len = unsafe { self.write_to(buf.as_mut_ptr().cast(), flags, seq) };
+        buf.truncate(len);
+        buf
     }
 
-    fn write(&self, buf: &mut [u8], flags: u16, seq: u32) -> Vec<u8> {
-        // SAFETY: the buffer is larger than any rule libnftnl can hold in 16-bit attributes, and zeroed; the header
-        // that libnftnl returns lies at its start.
-        let len = unsafe {
+    /// Writes the message to `buf` and returns its length.
+    ///
+    /// # Safety
+    /// `buf` has room for the largest message, [`nftnl::nft_nlmsg_maxsize`].
+    pub(crate) unsafe fn write_to(&self, buf: *mut c_char, flags: u16, seq: u32) -> usize {
+        // SAFETY: the caller gives room for the largest message; libnftnl returns the header at the start of `buf`, and
+        // the rule is valid.
+        unsafe {
             let header = sys::nftnl_nlmsg_build_hdr(
-                buf.as_mut_ptr().cast::<c_char>(),
+                buf,
                 sys::libc::NFT_MSG_NEWRULE as u16,
                 self.family.nfproto().into(),
                 flags,
@@ -99,8 +106,7 @@ impl Rule {
             );
             sys::nftnl_rule_nlmsg_build_payload(header, self.raw.as_ptr());
             (*header).nlmsg_len as usize
-        };
-        buf[..len].to_vec()
+        }
     }
 
     /// What libnftnl prints for it (`nft --debug=netlink`).
