@@ -272,6 +272,12 @@ fn table() -> TableName {
     TableName::new("t").unwrap()
 }
 
+fn rule(chain: &str, expressions: Vec<Expr>) -> Rule {
+    let chain = ChainName::new(chain).unwrap();
+    let (family, table) = (Family::Ip, table());
+    Rule { family, table, chain, handle: None, position: None, expressions, compat: None, userdata: None }
+}
+
 /// Chains, sets and objects that the rules name.
 fn ground() -> Batch {
     let (mut batch, origin) = (Batch::begin(None), Origin(0));
@@ -322,16 +328,7 @@ fn a_dump_decodes_to_what_was_sent() {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
     for (chain, expressions) in cases() {
-        let rule = Rule {
-            family: Family::Ip,
-            table: table(),
-            chain: ChainName::new(chain).unwrap(),
-            handle: None,
-            position: None,
-            expressions,
-            compat: None,
-            userdata: None,
-        };
+        let rule = rule(chain, expressions);
         let text = listing::compact(&rule.expressions).to_string();
         let mut batch = Batch::begin(None);
         batch.add_rule(&rule, Origin(1));
@@ -354,6 +351,36 @@ fn a_dump_decodes_to_what_was_sent() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let missing: Vec<_> = Expr::NAMES.iter().filter(|name| !seen.contains(**name)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+/// `enum nft_bitwise_ops` and `NFTA_BITWISE_SREG2` of Linux 6.13, for which this crate has no form.
+#[test]
+fn an_operation_of_a_later_kernel_is_kept_byte_for_byte() {
+    const NFT_BITWISE_AND: u32 = 3;
+    const NFTA_BITWISE_SREG2: u16 = 8;
+    let Some(namespace) = namespace() else { return };
+    let mut kernel = Live::open_in(&namespace).unwrap();
+    kernel.commit(&ground().seal().unwrap()).unwrap();
+    let mut data = Vec::new();
+    let mut w = Writer::new(&mut data);
+    w.u32_be(NFTA_BITWISE_SREG, R1.0);
+    w.u32_be(NFTA_BITWISE_DREG, R1.0);
+    w.u32_be(NFTA_BITWISE_LEN, 4);
+    w.u32_be(NFTA_BITWISE_OP, NFT_BITWISE_AND);
+    w.u32_be(NFTA_BITWISE_SREG2, R2.0);
+    w.finish().unwrap();
+    let bitwise = Unknown { name: "bitwise".into(), data: Some(data.into()) };
+    let sent = vec![network(R1, 12, 4), network(R2, 16, 4), bitwise.into()];
+    let mut batch = Batch::begin(None);
+    batch.add_rule(&rule("input", sent.clone()), Origin(1));
+    match kernel.commit(&batch.seal().unwrap()) {
+        Ok(_) => {
+            let dump = kernel.rules(Family::Ip, &table(), None).unwrap();
+            assert_eq!(dump.last().unwrap().expressions, sent);
+        }
+        Err(CommitError::Refused(_)) => println!("skipped: this kernel is older than 6.13"),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// A namespace for the test; `None`, with a note, when the privilege is missing and nobody insists.

@@ -8,6 +8,9 @@
 //! represent in full, becomes [`Unknown`] and is written back byte for byte.
 //!
 //! Where the truth is: `include/uapi/linux/netfilter/nf_tables.h` and one `net/netfilter/nft_*.c` each (Linux v6.12).
+//!
+//! How it is tested: `tests.rs` (round trips, truncation, unknown attributes, random values), `tests/expressions.rs` (each
+//! through a kernel), `tests/oracle` (each byte for byte as libnftnl writes it).
 
 mod bitwise;
 mod byteorder;
