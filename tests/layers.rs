@@ -128,7 +128,7 @@ fn has_word(line: &str, word: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
         let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        !part(before) && !(word.ends_with(char::is_alphanumeric) && part(after))
+        !(part(before) || word.ends_with(char::is_alphanumeric) && part(after))
     })
 }
 
