@@ -12,6 +12,10 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "kernel/coverage.rs"]
+mod coverage;
+#[path = "kernel/fake.rs"]
+mod fake;
 #[path = "support/namespace.rs"]
 mod namespace;
 #[path = "kernel/objects.rs"]
