@@ -194,7 +194,7 @@ pub(crate) fn address_v6(instance: u32) -> Ipv6Addr {
 }
 
 /// The group of a guest: neighbours are in different groups, as on a host that serves many projects.
-fn group(instance: u32) -> u32 {
+pub(crate) fn group(instance: u32) -> u32 {
     instance.wrapping_mul(97) % GROUPS
 }
 

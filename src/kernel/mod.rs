@@ -13,7 +13,6 @@ mod errno;
 mod error;
 pub mod fake;
 mod live;
-pub mod probe;
 
 use std::time::Duration;
 
