@@ -57,7 +57,7 @@ impl Manager<Live> {
     }
 }
 
-impl<K: Kernel> Manager<K> {
+impl<K> Manager<K> {
     /// A manager for any kernel: a live one in another namespace, or a fake.
     pub fn with_kernel(model: Model, kernel: K) -> Self {
         Self { model, kernel, memory: Memory::default() }
@@ -78,7 +78,9 @@ impl<K: Kernel> Manager<K> {
     pub fn kernel_mut(&mut self) -> &mut K {
         &mut self.kernel
     }
+}
 
+impl<K: Kernel> Manager<K> {
     /// Brings the kernel to what the model states, in one transaction. Does nothing when the model is deferred or has
     /// not changed since the last successful application.
     ///

@@ -6,6 +6,7 @@
 //! - [`load`]: a save file into the wrapped-chain model.
 //! - [`view`]: what stands in the kernel, printed as save text, nft commands, JSON and a tree.
 //! - [`error`]: what can be wrong with text, where, and what to do about it.
+//! - [`facade`]: the iptables managers of nova and neutron over strings.
 //! - `ext`: one file for each match and target, with its options, parser and printer. The parser, the list in
 //!   `compat/README.md` and the coverage test all read the same table.
 //!
@@ -24,6 +25,7 @@
 pub mod args;
 pub mod error;
 pub mod ext;
+pub mod facade;
 mod lex;
 pub mod load;
 mod names;

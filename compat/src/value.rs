@@ -184,7 +184,8 @@ pub(crate) fn chain(text: &str) -> Result<ChainRef, Fault> {
     let name = text.strip_prefix('$').unwrap_or(text);
     let kind = match name.chars().next() {
         Some(first @ ('-' | '!')) => ErrorKind::ChainStart { first },
-        _ if name.len() > MAX => ErrorKind::ChainTooLong { name: name.into() },
+        // Of a wrapped chain only the model knows the whole name, and checks it.
+        _ if name.len() == text.len() && name.len() > MAX => ErrorKind::ChainTooLong { name: name.into() },
         _ if name.len() == text.len() && ext::is_target_name(name) => ErrorKind::ChainClash { name: name.into() },
         _ => match ChainRef::new(text) {
             Ok(chain) => return Ok(chain),

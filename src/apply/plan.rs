@@ -199,11 +199,22 @@ pub(super) fn plan(
         pending: Pending::default(),
     };
     match extent {
-        Extent::Changes => planner.dirty()?,
+        Extent::Changes => {
+            planner.dirty()?;
+            // A shared chain that the model has given up.
+            let given_up: Vec<_> = model
+                .dirty()
+                .filter(|(at, name)| chain_of(model, *at, name).is_none())
+                .map(|(at, name)| (at, name.clone()))
+                .collect();
+            if !given_up.is_empty() {
+                planner.sweep(given_up);
+            }
+        }
         Extent::Everything => planner.all()?,
         Extent::Removal => {
             planner.all()?;
-            planner.sweep();
+            planner.sweep(observed.chains().map(|(at, name, _)| (at, name.clone())).collect());
         }
     }
     Ok(planner.finish())
@@ -538,37 +549,44 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Shared chains that no component has a rule in any more go, with the jumps to them that all components share.
-    fn sweep(&mut self) {
+    /// Of these shared chains, those that no component has a rule in any more go, with the jumps to them that all
+    /// components share.
+    fn sweep(&mut self, candidates: Vec<(TableId, ChainName)>) {
         let mut after: HashMap<(TableId, ChainName), Option<ObservedChain>> =
-            self.observed.chains().map(|(at, name, chain)| ((at, name.clone()), Some(chain.clone()))).collect();
-        for (at, name, chain) in self.pending.chains.drain(..) {
-            after.insert((at, name), chain);
-        }
-        let is_common = |chain: &Option<ObservedChain>| {
-            chain.as_ref().is_some_and(|c| c.owner == Some(Mark::Common) && c.rules.as_ref().is_some_and(Vec::is_empty))
-        };
-        let mut empty: Vec<(TableId, ChainName)> =
-            after.iter().filter(|(_, chain)| is_common(chain)).map(|(key, _)| key.clone()).collect();
+            self.pending.chains.drain(..).map(|(at, name, chain)| ((at, name), chain)).collect();
+        let mut empty: Vec<(TableId, ChainName)> = candidates
+            .into_iter()
+            .filter(|key| {
+                let now = self.observed.table(key.0).and_then(|t| t.chains.get(&key.1));
+                let chain = after.get(key).map_or(now, Option::as_ref);
+                chain.is_some_and(|c| c.owner == Some(Mark::Common) && c.rules.as_ref().is_some_and(Vec::is_empty))
+            })
+            .collect();
         empty.sort();
-        let mut callers: Vec<_> = after.keys().cloned().collect();
+        let mut callers: Vec<_> = self.observed.chains().map(|(at, name, _)| (at, name.clone())).collect();
+        callers.retain(|(at, _)| empty.iter().any(|(table, _)| table == at));
         callers.sort();
-        for (at, chain) in callers {
-            let Some(Some(observed)) = after.get_mut(&(at, chain.clone())) else { continue };
-            let Some(rules) = &mut observed.rules else { continue };
+        for key in callers {
+            let now = || self.observed.table(key.0).and_then(|t| t.chains.get(&key.1)).cloned();
+            let Some(mut chain) = after.get(&key).cloned().unwrap_or_else(now) else { continue };
+            let Some(rules) = &mut chain.rules else { continue };
+            let before = rules.len();
             rules.retain(|rule| {
-                let target = rule.identity.target().map(|target| (at, target.clone()));
+                let target = rule.identity.target().map(|target| (key.0, target.clone()));
                 let goes = matches!(rule.owner, Owner::Common(_)) && target.is_some_and(|t| empty.contains(&t));
                 if goes {
                     self.rules.push(Change::DeleteRule {
-                        table: at,
-                        chain: chain.clone(),
+                        table: key.0,
+                        chain: key.1.clone(),
                         handle: rule.handle.unwrap_or(0),
                         identity: rule.identity.clone(),
                     });
                 }
                 !goes
             });
+            if rules.len() != before {
+                after.insert(key, Some(chain));
+            }
         }
         for key in empty {
             after.insert(key.clone(), None);

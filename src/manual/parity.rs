@@ -28,3 +28,16 @@
 //! - **Tables.** The originals make every table at start (D35); we make them on first use, unless told otherwise.
 //! - **`initialize_nat_table`.** neutron replaces the `nat` tables and forgets their rules; we add what is missing.
 //! - **Deferral.** One flag in the originals, so an inner end is the outer's too (7.15); ours is counted and scoped.
+//!
+//! # The string managers
+//!
+//! - **`$name` in an unwrapped rule.** neutron cuts it to 28 characters and puts the component in front all the same
+//!   (D40); we cut to 11 everywhere, by the one function that makes names.
+//! - **`remove_rules_regex`.** nova matches a regular expression against the whole line, so that it also takes rules
+//!   which name the address elsewhere (nova 7.23); we take a test on typed fields, or on the canonical line.
+//! - **Rule text.** The originals paste it into the input of `iptables-restore` (nova 7.5, 7.22, neutron D6); we parse it
+//!   when it is added and refuse that one rule, with the place of the mistake.
+//! - **`get_traffic_counters`.** neutron lists the chain of the bare name, also for a wrapped one, and resets counters in
+//!   the kernel with `zero`; we read the chain that is meant, and remember what was counted.
+//! - **`apply` under deferral.** Returns a report that says so, where the originals return nothing.
+//! - **Unknown chains and rules on removal.** The originals log; we return `false`, and the caller logs.

@@ -4,8 +4,8 @@
 //! encode and decode side by side, and the kernel's names for everything.
 //! Never: does I/O; knows an iptables word (match, target, built-in chain).
 //!
-//! Invariant: decode∘encode is the identity for every value in normal form ([`expr::Expr::normalized`]); an expression or attribute that is not known is kept byte
-//! for byte, so a dump never lies.
+//! Invariant: decode∘encode is the identity for every value in normal form ([`expr::Expr::normalized`]); an expression or
+//! attribute that is not known is kept byte for byte, so a dump never lies.
 //!
 //! Where the truth is: `include/uapi/linux/netfilter/nf_tables.h` and `net/netfilter/nf_tables_api.c` (Linux v6.12).
 

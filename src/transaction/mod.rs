@@ -22,6 +22,7 @@
 //! Where the truth is: `nfnetlink_rcv_batch` in `net/netfilter/nfnetlink.c` (Linux v6.12).
 
 mod batch;
+mod listing;
 mod seal;
 mod verbs;
 

@@ -96,6 +96,13 @@ impl Table {
         self.chain(chain).is_some_and(|chain| chain.kind != ChainKind::Foreign)
     }
 
+    /// Whether a rule of the model jumps or goes to the chain, be it there or not.
+    #[must_use]
+    pub fn is_referenced<'k>(&self, chain: impl Into<ChainKey<'k>>) -> bool {
+        let id = self.find(chain.into()).ok().flatten();
+        id.and_then(|id| self.at(id)).is_some_and(|chain| !chain.refs.is_empty())
+    }
+
     /// Adds a chain, `$name` for a wrapped one. Returns whether it is new.
     ///
     /// # Errors

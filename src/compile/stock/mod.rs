@@ -11,6 +11,7 @@
 //! - `! -s 0.0.0.0/0` and `! -d ::/0` are a mask of nothing that must differ from zero, which no packet does and which
 //!   iptables prints as it was written. It cannot write them itself (it asks for a load of no bytes: EINVAL).
 //! - `! --dport 0:65535` is a range test that never holds. 1.8.9 leaves it out, so that its rule matches everything.
+//! - `-i +` and `-o +` leave nothing behind; 1.8.9 loads the name and does not look at it.
 //! - A contiguous or odd mask of `--ctorigsrc` and its like is kept; 1.8.9 makes a host of an odd one.
 //! - The NFLOG prefix is kept in full; 1.8.9 cuts it to 63 bytes.
 //!
@@ -142,6 +143,7 @@ pub fn lift(
         let context = Context { family, protocol: rule.protocol, sets };
         rest = match first {
             Expr::Counter(_) => after,
+            _ if test::is_idle_load(rest) => after,
             Expr::Match(m) => {
                 rule.matches.push(matches::lift(m, &context).map_err(opaque)?);
                 after

@@ -1,6 +1,7 @@
 //! The form in which two rules are compared.
 
 use super::matches;
+use super::test::is_idle_load;
 use crate::name::Comment;
 use crate::nft::expr::{Counter, Expr, Match};
 use crate::rule::{self, Family};
@@ -11,7 +12,7 @@ use crate::rule::{self, Family};
 /// the protocol that the expressions test.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Normal {
-    /// The expressions: counters zeroed, xt comments left out, bytes that nobody looks at cleared.
+    /// The expressions: counters zeroed, xt comments and idle loads left out, bytes that nobody looks at cleared.
     pub expressions: Vec<Expr>,
     /// The comments: xt matches in their order, then that of the user data.
     pub comments: Vec<Comment>,
@@ -21,8 +22,9 @@ pub struct Normal {
 #[must_use]
 pub fn normalize(expressions: &[Expr], comment: Option<&Comment>, family: Family) -> Normal {
     let mut normal = Normal { expressions: Vec::with_capacity(expressions.len()), comments: Vec::new() };
-    for expr in expressions {
+    for (at, expr) in expressions.iter().enumerate() {
         match expr {
+            Expr::Meta(_) if is_idle_load(expressions.get(at..).unwrap_or_default()) => {}
             Expr::Counter(_) => normal.expressions.push(Expr::Counter(Counter::default())),
             Expr::Match(m) => match matches::lift_comment(m) {
                 Some(comment) => normal.comments.push(comment),

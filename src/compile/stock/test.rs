@@ -64,6 +64,16 @@ impl Condition {
     }
 }
 
+/// Whether `expressions` begin with a load that nothing looks at: 1.8.9 writes `-i +` so.
+pub(super) fn is_idle_load(expressions: &[Expr]) -> bool {
+    match expressions {
+        [Expr::Meta(Meta::Load { key: MetaKey::IIFNAME | MetaKey::OIFNAME, .. }), rest @ ..] => {
+            !matches!(rest, [Expr::Cmp(_) | Expr::Bitwise(_) | Expr::Range(_) | Expr::Lookup(_), ..])
+        }
+        _ => false,
+    }
+}
+
 /// One native match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Test {

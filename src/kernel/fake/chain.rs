@@ -244,7 +244,7 @@ fn update(
     if let Some(slot) = renamed {
         chain.renamed = Some(slot.text().into());
     }
-    table.updated = true;
+    table.chains_updated = true;
     Ok(())
 }
 
@@ -293,7 +293,7 @@ pub(super) fn delete(state: &mut State, message: Message<'_>, port: u32, destroy
         return Err(pointing(slot, Errno::BUSY));
     }
     let base = table.chains.get(&handle).is_some_and(|chain| chain.base.is_some());
-    table.updated |= base;
+    table.chains_updated |= base;
     table.drop_chain(handle);
     state.changes += 1;
     Ok(())

@@ -45,10 +45,19 @@ pub(super) fn batch(state: &mut State, generation: u32, bytes: &[u8], port: u32)
     }
     let mut after = state.clone();
     let mut walk = operations(&mut after, bytes, port);
+    if walk.rejections.is_empty()
+        && walk.complete
+        && unbound_set(&after)
+        && let Some(first) = walk.first
+    {
+        // A commit that fails as a whole is reported against the first operation.
+        walk.rejections.push(rejection(first, Errno::INVAL.into()));
+    }
     if walk.rejections.is_empty() && !validated(&mut after) {
         // The graph is bad: the kernel drops everything and runs the batch again, looking at the graph after each
         // operation, to find out which one is to blame.
         let failed = after;
+        keep_counters(state, &failed);
         after = state.clone();
         after.validate = Validate::Do;
         for table in &mut after.tables {
@@ -57,12 +66,6 @@ pub(super) fn batch(state: &mut State, generation: u32, bytes: &[u8], port: u32)
             }
         }
         walk = operations(&mut after, bytes, port);
-    }
-    if walk.rejections.is_empty()
-        && let (Some(first), true) = (walk.first, unbound_set(&after))
-    {
-        // A commit that fails as a whole is reported against the first operation.
-        walk.rejections.push(rejection(first, Errno::INVAL.into()));
     }
     if !walk.rejections.is_empty() || !walk.complete {
         keep_counters(state, &after);
@@ -146,10 +149,11 @@ fn validated(state: &mut State) -> bool {
     true
 }
 
-/// An anonymous set that no rule of the transaction uses would stay for ever.
+/// An anonymous set that no rule of the transaction has used would stay for ever. One that goes with its table in the
+/// same transaction counts all the same.
 fn unbound_set(state: &State) -> bool {
-    let sets = state.tables.iter().filter(|t| !t.deleted).flat_map(|t| t.sets.values());
-    sets.filter(|set| set.fresh && !set.deleted).any(|set| set.is_anonymous() && set.bindings.is_empty())
+    let mut sets = state.tables.iter().flat_map(|t| t.sets.values());
+    sets.any(|set| set.fresh && set.is_anonymous() && !set.bound)
 }
 
 /// Handles that were given in a transaction that failed are not given again.

@@ -72,7 +72,7 @@ pub(super) fn add(state: &mut State, message: Message<'_>, port: u32) -> Done {
     table.uses += 1;
     table.set_names.insert(set.name.clone(), handle);
     let elements = BTreeMap::new();
-    let set = Set { handle, id, value: set, elements, bindings: Vec::new(), deleted: false, fresh: true };
+    let set = Set { handle, id, value: set, elements, bindings: Vec::new(), deleted: false, fresh: true, bound: false };
     table.sets.insert(handle, set);
     state.changes += 1;
     Ok(())

@@ -55,8 +55,10 @@ pub(super) struct Table {
     pub(super) objects: BTreeMap<u64, Object>,
     pub(super) validate: Validate,
     pub(super) deleted: bool,
-    /// Flags or a base chain of it have changed in this transaction.
+    /// Its flags have changed in this transaction.
     pub(super) updated: bool,
+    /// A chain of it has changed, or a base chain is gone, in this transaction.
+    pub(super) chains_updated: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -128,6 +130,8 @@ pub(super) struct Set {
     pub(super) deleted: bool,
     /// Made in this transaction.
     pub(super) fresh: bool,
+    /// Some rule has used it, even if that rule is gone again.
+    pub(super) bound: bool,
 }
 
 /// What tells the elements of a set apart.
@@ -226,6 +230,7 @@ impl Table {
             Ref::Set(handle) => {
                 if let Some(set) = self.sets.get_mut(&handle) {
                     set.bindings.push(chain);
+                    set.bound = true;
                 }
             }
         }
@@ -313,6 +318,10 @@ impl Table {
     }
 
     fn settle(&mut self) {
+        // A bound anonymous set no longer counts as a use of the table, so that the table can be deleted.
+        let bound =
+            self.sets.values_mut().filter_map(|s| (std::mem::take(&mut s.fresh) && s.is_anonymous()).then_some(()));
+        self.uses = self.uses.saturating_sub(u32::try_from(bound.count()).unwrap_or(u32::MAX));
         self.chains.retain(|_, chain| !chain.deleted);
         self.sets.retain(|_, set| !set.deleted);
         self.objects.retain(|_, object| !object.deleted);
@@ -331,14 +340,11 @@ impl Table {
             }
         }
         for set in self.sets.values_mut() {
-            // A bound anonymous set no longer counts as a use of the table, so that the table can be deleted.
-            if std::mem::take(&mut set.fresh) && set.is_anonymous() && !set.bindings.is_empty() {
-                self.uses = self.uses.saturating_sub(1);
-            }
             set.id = None;
         }
         self.validate = Validate::Skip;
         self.updated = false;
+        self.chains_updated = false;
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn add(state: &mut State, message: Message<'_>, port: u32) -> Done {
         validate: state.validate,
         deleted: false,
         updated: false,
+        chains_updated: false,
     });
     Ok(())
 }
@@ -89,7 +90,7 @@ fn update(table: &mut Table, flags: Option<u32>, port: u32) -> Result<bool, Errn
     if (flags ^ table.flags) & NFT_TABLE_F_PERSIST != 0 {
         return Err(Errno::OPNOTSUPP);
     }
-    if table.updated {
+    if table.updated || table.chains_updated {
         return Err(Errno::INVAL);
     }
     if flags & NFT_TABLE_F_OWNER != 0 {

@@ -4,8 +4,8 @@
 //! Never: decides which expression a rule needs; that is `compile`.
 //!
 //! Invariant: `decode(encode(e)) == e` for every `e` in normal form ([`Expr::normalized`]), and what the kernel dumps of
-//! `e` decodes to the same. An expression this module does not know, or one whose attributes it cannot
-//! represent in full, becomes [`Unknown`] and is written back byte for byte.
+//! `e` decodes to the same. An expression this module does not know, or one whose attributes it cannot represent in full,
+//! becomes [`Unknown`] and is written back byte for byte.
 //!
 //! Where the truth is: `include/uapi/linux/netfilter/nf_tables.h` and one `net/netfilter/nft_*.c` each (Linux v6.12).
 //!
