@@ -7,7 +7,7 @@
 //! so the index appears with the [`INDEXED`]th rule. Removing leaves a hole; when holes outnumber rules the list is
 //! compacted, which costs each removal a constant in the long run.
 //!
-//! Invariant: a [`SlotId`] is good until the next removal; ids ascend in chain order.
+//! Invariant: a [`SlotId`] is good until the next [`Slots::compact`]; ids ascend in chain order.
 
 use std::collections::hash_map::Entry as Bucket;
 use std::collections::{BTreeSet, HashMap};
@@ -125,6 +125,7 @@ impl Slots {
         })
     }
 
+    /// The rule in the slot.
     pub(super) fn entry(&self, id: SlotId) -> Option<&Entry> {
         let (_, part) = self.parts().into_iter().find(|(place, _)| *place == id.place())?;
         part.get(id.index())?.as_ref()
@@ -164,8 +165,7 @@ impl Slots {
         }
     }
 
-    /// Takes a rule out. Slot ids found before are void now, unless nothing but removals of other ids happened and
-    /// [`Slots::compact`] was not called.
+    /// Takes a rule out and leaves a hole.
     pub(super) fn remove(&mut self, id: SlotId) -> Option<Entry> {
         let entry = self.part_mut(id.place()).get_mut(id.index())?.take()?;
         self.live -= 1;
@@ -175,7 +175,7 @@ impl Slots {
         Some(entry)
     }
 
-    /// Closes the holes when there are many.
+    /// Closes the holes when there are many; slot ids are void then.
     pub(super) fn compact(&mut self) {
         let slots: usize = self.parts().iter().map(|(_, part)| part.len()).sum();
         let holes = slots - self.len();

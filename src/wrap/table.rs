@@ -10,6 +10,8 @@
 //!
 //! How it is tested: `tests/wrap_naive.rs` runs random operations beside a model that is a plain list.
 
+mod edit;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -18,15 +20,13 @@ use super::builtin::{TableId, TableKind};
 use super::chain::{Base, Chain, ChainKind};
 use super::entry::{self, Addition, Entry, Place};
 use super::error::ModelError;
-use super::family;
 use super::naming::{ChainKey, Naming};
 use super::pool::Pool;
 use super::refs::{ChainId, Refs};
-use super::slots::SlotId;
 use crate::name::ChainName;
 use crate::nft::Policy;
 use crate::nft::expr::Counter;
-use crate::rule::{ChainRef, Rule, Target};
+use crate::rule::Rule;
 
 /// User chains are numbered from here on, built-in chains below by their hook.
 const FIRST_SERIAL: u64 = 16;
@@ -307,244 +307,5 @@ impl Table {
     /// The chain of that number.
     pub(super) fn at(&self, id: ChainId) -> Option<&Chain> {
         self.chains.get(id.index())?.as_deref()
-    }
-
-    fn at_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
-        self.chains.get_mut(id.index())?.as_deref_mut()
-    }
-
-    fn find(&self, key: ChainKey<'_>) -> Result<Option<ChainId>, ModelError> {
-        Ok(self.by_name.get(self.naming.kernel_name(key)?.as_ref()).copied())
-    }
-
-    /// Finds or makes the chain of a name that is checked already.
-    fn node_for(&mut self, name: &ChainName) -> ChainId {
-        if let Some(&id) = self.by_name.get(name) {
-            return id;
-        }
-        let (kind, serial) = match self.id.kind.builtin(name.as_str()) {
-            Some(builtin) => (ChainKind::Builtin(builtin), builtin.hook as u64),
-            None => (ChainKind::Foreign, self.serial()),
-        };
-        let chain = Some(Box::new(Chain::new(name.clone(), kind, serial)));
-        let id = match self.free.pop() {
-            Some(id) => id,
-            None => {
-                self.chains.push(None);
-                ChainId(u32::try_from(self.chains.len() - 1).unwrap_or(u32::MAX))
-            }
-        };
-        if let Some(slot) = self.chains.get_mut(id.index()) {
-            *slot = chain;
-        }
-        self.by_name.insert(name.clone(), id);
-        self.order.insert(serial, id);
-        id
-    }
-
-    fn serial(&mut self) -> u64 {
-        self.next_serial += 1;
-        self.next_serial - 1
-    }
-
-    fn declare(&mut self, key: ChainKey<'_>) -> Result<(ChainId, bool), ModelError> {
-        let name = self.naming.checked(key)?;
-        let wanted = match key {
-            ChainKey::Wrapped(_) => ChainKind::Wrapped,
-            ChainKey::Named(_) => ChainKind::Shared,
-        };
-        let existing = self.node(&name).map(|(id, chain)| (id, chain.kind));
-        let collision = |with| Err(ModelError::Collision { table: self.id, name: name.clone(), with });
-        match existing {
-            Some((id, ChainKind::Builtin(_))) if wanted == ChainKind::Shared => return Ok((id, false)),
-            Some((id, kind)) if kind == wanted => return Ok((id, false)),
-            Some((_, ChainKind::Wrapped)) => return collision("as a wrapped chain"),
-            Some((_, ChainKind::Shared)) => return collision("as an unwrapped chain"),
-            Some((_, ChainKind::Builtin(_))) => return collision("built in"),
-            Some((_, ChainKind::Foreign)) | None => {}
-        }
-        let fresh = existing.is_none();
-        let id = self.node_for(&name);
-        // A built-in chain is its own kind, and was not there before.
-        let builtin = self.at(id).is_some_and(|chain| matches!(chain.kind, ChainKind::Builtin(_)));
-        if !builtin {
-            // It may have been a mere target so far: its place in the order is that of its declaration.
-            let serial = if fresh { None } else { Some(self.serial()) };
-            let mut moved = None;
-            if let Some(chain) = self.at_mut(id) {
-                chain.kind = wanted;
-                if let Some(serial) = serial {
-                    moved = Some((std::mem::replace(&mut chain.serial, serial), serial));
-                }
-            }
-            if let Some((from, to)) = moved {
-                self.order.remove(&from);
-                self.order.insert(to, id);
-            }
-        }
-        self.touch(id);
-        Ok((id, !builtin))
-    }
-
-    /// The chain that a rule is added to: a wrapped one must be there.
-    fn chain_for_rules(&mut self, key: ChainKey<'_>) -> Result<ChainId, ModelError> {
-        let found = self.find(key)?;
-        match (key, found) {
-            (ChainKey::Named(_), Some(id)) => Ok(id),
-            (ChainKey::Wrapped(_), Some(id)) if self.at(id).is_some_and(|c| c.kind == ChainKind::Wrapped) => Ok(id),
-            (ChainKey::Wrapped(_), _) => {
-                let chain = self.naming.kernel_name(key)?.into_owned();
-                Err(ModelError::UnknownChain { table: self.id, chain })
-            }
-            (ChainKey::Named(_), None) => {
-                let name = self.naming.checked(key)?;
-                Ok(self.node_for(&name))
-            }
-        }
-    }
-
-    /// Checks the rule's family and turns `$name` into the kernel's name.
-    fn resolve(&self, mut addition: Addition) -> Result<Addition, ModelError> {
-        if let Some((family, part)) = family::binding(&addition.rule)?
-            && family != self.id.family
-        {
-            return Err(ModelError::WrongFamily { table: self.id, part, family });
-        }
-        let Some(target) = addition.rule.chain_ref() else { return Ok(addition) };
-        let name = match target {
-            ChainRef::Wrapped(_) => self.naming.checked(target.into())?,
-            // The allocation that the chain has already serves the jump, too.
-            ChainRef::Named(name) => match self.by_name.get_key_value(name) {
-                _ if name.as_str().len() > self.naming.max => self.naming.checked(target.into())?,
-                Some((same, _)) if Arc::strong_count(&addition.rule) == 1 => same.clone(),
-                _ => return Ok(addition),
-            },
-        };
-        if let Some(Target::Jump(chain) | Target::Goto(chain)) = &mut Arc::make_mut(&mut addition.rule).target {
-            *chain = ChainRef::Named(name);
-        }
-        Ok(addition)
-    }
-
-    /// A rule's identity, whole for the pool and cut for its entry.
-    fn hash(&self, rule: &Rule) -> (u64, u32) {
-        let identity = entry::identity(rule, &self.hasher);
-        (identity, (identity >> 32) as u32)
-    }
-
-    fn insert(&mut self, id: ChainId, mut addition: Addition, keyed: bool) -> bool {
-        let (identity, hash) = self.hash(&addition.rule);
-        let Some(chain) = self.at(id) else { return false };
-        if keyed && chain.slots.find(hash, |entry| entry.is(&addition)).is_some() {
-            return false;
-        }
-        addition.rule = self.pool.share(identity, addition.rule);
-        if let Some(target) = addition.rule.chain_ref() {
-            let target = self.node_for(target.name());
-            if let Some(chain) = self.at_mut(target) {
-                chain.refs.add(id, hash);
-            }
-        }
-        if let Some(tag) = &addition.tag {
-            match self.tags.get_mut(tag.as_ref()) {
-                Some(refs) => refs.add(id, hash),
-                None => self.tags.entry(tag.as_ref().into()).or_default().add(id, hash),
-            }
-        }
-        if let Some(chain) = self.at_mut(id) {
-            chain.slots.push(Entry::new(addition, hash));
-        }
-        self.touch(id);
-        true
-    }
-
-    /// Removes those rules that `is` takes among the ones that the pairs lead to.
-    fn remove_referring(&mut self, pairs: &[(ChainId, u32)], is: impl Fn(&Entry) -> bool) -> usize {
-        let mut removed = 0;
-        for &(id, hash) in pairs {
-            let Some(chain) = self.at(id) else { continue };
-            let mut slots = chain.slots.with_hash(hash);
-            slots.retain(|&slot| chain.slots.entry(slot).is_some_and(&is));
-            removed += slots.len();
-            self.remove_slots(id, &slots);
-        }
-        removed
-    }
-
-    fn remove_slots(&mut self, id: ChainId, slots: &[SlotId]) {
-        if slots.is_empty() {
-            return;
-        }
-        for &slot in slots {
-            if let Some(entry) = self.at_mut(id).and_then(|chain| chain.slots.remove(slot)) {
-                self.unlink(id, entry);
-            }
-        }
-        if let Some(chain) = self.at_mut(id) {
-            chain.slots.compact();
-        }
-        self.touch(id);
-        self.release(id);
-    }
-
-    /// Takes all rules out of the chain.
-    fn clear(&mut self, id: ChainId) -> usize {
-        let Some(chain) = self.at_mut(id) else { return 0 };
-        let count = chain.len();
-        if count > 0 {
-            for entry in chain.slots.take() {
-                self.unlink(id, entry);
-            }
-            self.touch(id);
-        }
-        count
-    }
-
-    /// Undoes what [`insert`](Table::insert) did for an entry outside its chain.
-    fn unlink(&mut self, id: ChainId, entry: Entry) {
-        if let Some(target) = entry.rule().chain_ref()
-            && let Some(&target) = self.by_name.get(target.name())
-        {
-            if let Some(chain) = self.at_mut(target) {
-                chain.refs.remove(id, entry.hash);
-            }
-            if target != id {
-                self.release(target);
-            }
-        }
-        if let Some(tag) = entry.tag()
-            && let Some(refs) = self.tags.get_mut(tag)
-        {
-            refs.remove(id, entry.hash);
-            if refs.is_empty() {
-                self.tags.remove(tag);
-            }
-        }
-        if Pool::is_last(entry.rule()) {
-            let (identity, _) = self.hash(entry.rule());
-            self.pool.forget(identity, entry.rule());
-        }
-    }
-
-    fn touch(&mut self, id: ChainId) {
-        if let Some(chain) = self.at_mut(id)
-            && !chain.dirty
-        {
-            chain.dirty = true;
-            let name = chain.name.clone();
-            self.dirty.insert(name);
-        }
-    }
-
-    /// Forgets a chain that the model says nothing about and nobody jumps to. Its name stays among the dirty ones.
-    fn release(&mut self, id: ChainId) {
-        let Some(chain) = self.at(id).filter(|chain| !chain.is_present() && chain.refs.is_empty()) else { return };
-        let (name, serial) = (chain.name.clone(), chain.serial);
-        self.by_name.remove(&name);
-        self.order.remove(&serial);
-        if let Some(slot) = self.chains.get_mut(id.index()) {
-            *slot = None;
-        }
-        self.free.push(id);
     }
 }
