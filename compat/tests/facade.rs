@@ -611,6 +611,39 @@ mod in_a_kernel {
         assert_eq!(manager.apply().unwrap().messages, 0);
     }
 
+    /// Nova 5.9, 7.2, 7.33, neutron D10: components share a host, whoever applies when.
+    #[test]
+    fn three_components_on_one_host() {
+        let Some(namespace) = namespace() else { return };
+        // One name is the start of another; by text they would take each other's rules.
+        let names = ["nova-api", "nova-api-metadat", "nova-compute"];
+        let mut managers = names.map(|name| open(&namespace, nova(name)));
+        managers.iter_mut().for_each(apply);
+        nova_compute::boot(&mut managers[2]).unwrap();
+        apply(&mut managers[2]);
+        let before = (save(&namespace, Ipv4), save(&namespace, Ipv6));
+        let shared = |table: &str, chain: &str| before.0[table][chain].clone();
+        let jumps = |chain: &str, suffix: &str| names.map(|name| format!("-A {chain} -j {name}-{suffix}"));
+        assert_eq!(shared("filter", "INPUT"), jumps("INPUT", "INPUT"));
+        assert_eq!(shared("filter", "nova-filter-top"), jumps("nova-filter-top", "local"));
+        assert_eq!(shared("nat", "nova-postrouting-bottom"), jumps("nova-postrouting-bottom", "snat"));
+        for chain in ["FORWARD", "OUTPUT"] {
+            let top = format!("-A {chain} -j nova-filter-top");
+            assert_eq!(shared("filter", chain), [&[top][..], &jumps(chain, chain)].concat());
+        }
+        let bottom = "-A POSTROUTING -j nova-postrouting-bottom".to_owned();
+        assert_eq!(shared("nat", "POSTROUTING"), [&jumps("POSTROUTING", "POSTROUTING")[..], &[bottom]].concat());
+        // Nobody has anything to repair, neither in what is remembered nor in what stands.
+        for manager in managers.iter_mut() {
+            manager.typed().refresh();
+            assert_eq!(manager.apply().unwrap().messages, 0);
+        }
+        assert_eq!((save(&namespace, Ipv4), save(&namespace, Ipv6)), before);
+        // A restarted component finds its chains and has nothing to do.
+        let mut restarted = open(&namespace, nova("nova-api"));
+        assert_eq!(restarted.apply().unwrap().messages, 0);
+    }
+
     /// 30, 5 and 6 of nova's.
     #[test]
     fn deferral() {
