@@ -6,25 +6,15 @@ use std::process::{Command, Output, Stdio};
 use nftwrap::kernel::Live;
 use nftwrap::netlink::namespace::Namespace;
 
-/// Set by a run that demands the kernel: missing privilege is then a failure, not a skip.
-const DEMANDED: &str = "NFTWRAP_KERNEL_TESTS";
-
 /// An empty namespace; it goes away with the value.
 pub(crate) struct Sandbox {
     namespace: Namespace,
 }
 
 impl Sandbox {
-    /// A new one, or `None` (with a line saying so) where the privilege is missing.
-    pub(crate) fn new() -> Option<Self> {
-        match Namespace::fresh() {
-            Ok(namespace) => Some(Self { namespace }),
-            Err(error) if std::env::var_os(DEMANDED).is_some() => panic!("{DEMANDED} is set, but {error}"),
-            Err(error) => {
-                eprintln!("skipped: {error}");
-                None
-            }
-        }
+    /// A new one for this test, or `None` after printing that it is skipped.
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        crate::namespace::fresh(test).map(|namespace| Self { namespace })
     }
 
     /// The kernel inside.
