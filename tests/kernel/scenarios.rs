@@ -252,6 +252,16 @@ scenarios! {
         });
     }
 
+    a_loop_in_a_new_table_is_refused = |s| {
+        s.bad(&[(4, Errno::MLINK)], |b| {
+            b.create_table(&table("t"), O);
+            b.create_chain(&base("t", "in", "filter", NF_INET_LOCAL_IN, 0), O);
+            b.create_chain(&chain("t", "a"), O);
+            add(b, "a", jump("a"));
+            add(b, "in", jump("a"));
+        });
+    }
+
     jumps_nest_fifteen_deep = |s| {
         filled(s);
         let name = |n: u32| format!("n{n}");
