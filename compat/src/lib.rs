@@ -1,7 +1,7 @@
 //! The iptables front-end of nftwrap: rule text to typed rules and back.
 //!
 //! - [`parse`]: the words of a rule or command to a [`Rule`](nftwrap::rule::Rule).
-//! - [`print`]: a rule to the one canonical text that `iptables-save` prints.
+//! - [`print`](mod@print): a rule to the one canonical text that `iptables-save` prints.
 //! - [`restore`]: a whole save file to its tables, chains and rules.
 //! - [`load`]: a save file into the wrapped-chain model.
 //! - [`view`]: what stands in the kernel, printed as save text, nft commands, JSON and a tree.
