@@ -1,0 +1,21 @@
+*raw
+:PREROUTING
+-j CT --notrack;=;OK
+-j CT --zone 1;=;OK
+-j CT --zone 65535;=;OK
+-j CT --zone-orig mark;=;OK
+-j CT --zone-reply 7;=;OK
+-j CT --zone mark;=;OK
+-j CT --ctevents new,destroy;=;OK
+-j CT --ctevents secmark,natseqinfo,mark,helper,protoinfo,assured,reply,related;-j CT --ctevents related,reply,assured,protoinfo,helper,mark,natseqinfo,secmark;OK
+-j CT --expevents new;=;OK
+-j CT --ctevents new --expevents new --zone 5;=;OK
+-j CT;=;OK
+-p udp -j CT --helper nosuchhelper;=;OK;;the kernel must know the helper
+-p udp -j CT --timeout some-policy;=;OK;;the kernel must know the policy
+-j CT --zone 65536;;FAIL
+-j CT --zone -1;;FAIL
+-j CT --zone 1 --zone-orig 2;;FAIL;;stock takes the last zone and both flags
+-j CT --ctevents nosuch;;FAIL
+-j CT --expevents destroy;;FAIL
+-j CT --helper "two words";;FAIL

@@ -1,0 +1,27 @@
+*filter
+:INPUT
+-j REJECT;-j REJECT --reject-with icmp-port-unreachable;OK;@4
+-j REJECT --reject-with icmp-net-unreachable;=;OK;@4
+-j REJECT --reject-with icmp-host-unreachable;=;OK;@4
+-j REJECT --reject-with icmp-proto-unreachable;=;OK;@4
+-j REJECT --reject-with icmp-port-unreachable;=;OK;@4
+-j REJECT --reject-with icmp-net-prohibited;=;OK;@4
+-j REJECT --reject-with icmp-host-prohibited;=;OK;@4
+-j REJECT --reject-with icmp-admin-prohibited;=;OK;@4
+-j REJECT --reject-with admin-prohib;-j REJECT --reject-with icmp-admin-prohibited;OK;@4
+-j REJECT --reject-with net-un;-j REJECT --reject-with icmp-net-unreachable;OK;@4
+-p tcp -j REJECT --reject-with tcp-reset;=;OK;@4
+-p tcp -j REJECT --reject-with tcp-rst;-p tcp -j REJECT --reject-with tcp-reset;OK;@4
+-j REJECT;-j REJECT --reject-with icmp6-port-unreachable;OK;@6
+-j REJECT --reject-with icmp6-no-route;=;OK;@6
+-j REJECT --reject-with icmp6-adm-prohibited;=;OK;@6
+-j REJECT --reject-with icmp6-addr-unreachable;=;OK;@6
+-j REJECT --reject-with icmp6-port-unreachable;=;OK;@6
+-j REJECT --reject-with icmp6-policy-fail;=;OK;@6
+-j REJECT --reject-with icmp6-reject-route;=;OK;@6
+-p tcp -j REJECT --reject-with tcp-reset;=;OK;@6
+-j REJECT --reject-with icmp-host-unreachable;;FAIL;@6
+-j REJECT --reject-with nosuch;;FAIL
+-j REJECT --reject-with;;FAIL
+-j REJECT --reject-with tcp-reset;;FAIL;@4
+-p udp -j REJECT --reject-with tcp-reset;;FAIL;@4

@@ -1,0 +1,37 @@
+*filter
+:INPUT
+-m conntrack --ctstate NEW;=;OK
+-m conntrack --ctstate RELATED,NEW,ESTABLISHED;-m conntrack --ctstate NEW,RELATED,ESTABLISHED;OK
+-m conntrack ! --ctstate DNAT;=;OK
+-m conntrack --ctstate INVALID,UNTRACKED,SNAT,DNAT;=;OK
+-m conntrack --ctproto tcp;-m conntrack --ctproto 6;OK
+-m conntrack ! --ctproto 17;=;OK
+-m conntrack --ctorigsrc 1.2.3.4;=;OK;@4
+-m conntrack ! --ctorigsrc 1.2.3.4/24 --ctorigdst 5.6.7.8 --ctreplsrc 9.9.9.9/8 ! --ctrepldst 1.1.1.1;=;OK;@4
+-m conntrack --ctorigsrc 0.0.0.0/0;=;OK;@4
+-m conntrack --ctorigsrc 1.2.3.4/255.0.255.0;=;OK;@4;1.8.9 loses a mask that is no prefix
+-m conntrack --ctorigsrc 2001:db8::1 --ctorigdst 2001:db8::2/64 --ctreplsrc fe80::1 --ctrepldst ::1;=;OK;@6
+-m conntrack --ctorigsrcport 1 --ctorigdstport 2:3 ! --ctreplsrcport 4 --ctrepldstport 5:65535;=;OK
+-m conntrack --ctorigsrcport 0:65535;=;OK
+-m conntrack ! --ctorigsrcport 1:2 ! --ctorigdstport 3 ! --ctrepldstport 4;=;OK
+-m conntrack ! --ctorigdst 1.2.3.4 ! --ctreplsrc 5.6.7.8;=;OK;@4
+-m conntrack --ctorigsrcport :9;-m conntrack --ctorigsrcport 0:9;OK
+-m conntrack --ctstatus NONE;=;OK
+-m conntrack --ctstatus ASSURED,EXPECTED,CONFIRMED,SEEN_REPLY;-m conntrack --ctstatus EXPECTED,SEEN_REPLY,ASSURED,CONFIRMED;OK
+-m conntrack ! --ctstatus CONFIRMED;=;OK
+-m conntrack --ctexpire 0;=;OK
+-m conntrack --ctexpire 5:;-m conntrack --ctexpire 5:4294967295;OK
+-m conntrack ! --ctexpire 42:77;=;OK
+-m conntrack --ctdir ORIGINAL;=;OK
+-m conntrack --ctdir reply;-m conntrack --ctdir REPLY;OK
+-m conntrack --ctstate NEW --ctdir REPLY --ctproto 6;-m conntrack --ctstate NEW --ctproto 6 --ctdir REPLY;OK
+-m conntrack;;FAIL
+-m conntrack --ctstate FOO;;FAIL
+-m conntrack --ctproto 0;;FAIL;;1.8.9 accepts it
+-m conntrack --ctproto nosuch;;FAIL
+-m conntrack --ctexpire 9:5;;FAIL;;1.8.9 accepts a reversed range
+-m conntrack --ctorigsrcport 9:5;;FAIL;;1.8.9 accepts a reversed range
+-m conntrack --ctexpire 4294967296;;FAIL
+-m conntrack --ctdir BOTH;;FAIL
+-m conntrack ! --ctdir REPLY;;FAIL
+-m conntrack --ctorigsrc ::1;;FAIL;@4

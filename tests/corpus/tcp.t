@@ -1,0 +1,46 @@
+*filter
+:INPUT
+-p tcp -m tcp;=;OK
+-p tcp --sport 1;-p tcp -m tcp --sport 1;OK
+-p tcp --source-port 1 --destination-port 2;-p tcp -m tcp --sport 1 --dport 2;OK
+-p tcp --dport 2 --sport 1;-p tcp -m tcp --sport 1 --dport 2;OK
+-p tcp --dpo 2;-p tcp -m tcp --dport 2;OK
+-p tcp --dport=2;-p tcp -m tcp --dport 2;OK
+-p tcp ! --dport 22;-p tcp -m tcp ! --dport 22;OK
+-p tcp --dport 1:1024;-p tcp -m tcp --dport 1:1024;OK
+-p tcp --dport :1024;-p tcp -m tcp --dport 0:1024;OK
+-p tcp --dport 1024:;-p tcp -m tcp --dport 1024:65535;OK
+-p tcp --dport 5:5;-p tcp -m tcp --dport 5;OK
+-p tcp --dport ssh;-p tcp -m tcp --dport 22;OK
+-p tcp --dport ssh:http;-p tcp -m tcp --dport 22:80;OK
+-p tcp --dport 0:65535;-p tcp -m tcp;OK
+-p tcp ! --dport 0:65535;-p tcp -m tcp ! --dport 0:65535;OK;;1.8.9 drops a negated full range
+-p tcp -m tcp --dport 22 -m tcp --sport 4;-p tcp -m tcp --sport 4 --dport 22;OK
+-p tcp --dport 22 -m state --state NEW -m tcp --sport 4;-p tcp -m tcp --sport 4 --dport 22 -m state --state NEW;OK
+-p 6 --dport 22;-p tcp -m tcp --dport 22;OK
+-m tcp --dport 22 -p tcp;-p tcp -m tcp --dport 22;OK
+-p tcp --syn;-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN;OK
+-p tcp ! --syn;-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN;OK
+-p tcp --tcp-flags ALL NONE;-p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE;OK
+-p tcp --tcp-flags syn,ack SYN;-p tcp -m tcp --tcp-flags SYN,ACK SYN;OK
+-p tcp ! --tcp-flags URG,PSH PSH,URG;-p tcp -m tcp ! --tcp-flags PSH,URG PSH,URG;OK
+-p tcp --tcp-option 2;-p tcp -m tcp --tcp-option 2;OK
+-p tcp ! --tcp-option 255 --dport 1;-p tcp -m tcp --dport 1 ! --tcp-option 255;OK
+-p tcp --dport 80 --tcp-flags SYN SYN --tcp-option 3 -j ACCEPT;-p tcp -m tcp --dport 80 --tcp-option 3 --tcp-flags SYN SYN -j ACCEPT;OK
+-p tcp --dport -1;;FAIL
+-p tcp --dport 65536;;FAIL
+-p tcp --dport 2:1;;FAIL
+-p tcp --dport nosuchservice;;FAIL
+-p tcp --dport 1:2:3;;FAIL
+-p tcp --dport "";;FAIL
+-p tcp --dport;;FAIL
+-p tcp --dport 1 --dport 2;;FAIL
+-p tcp --syn --tcp-flags SYN SYN;;FAIL
+-p tcp --tcp-flags SYN;;FAIL
+-p tcp --tcp-flags SYN FOO;;FAIL
+-p tcp --tcp-option 0;;FAIL
+-p tcp --tcp-option 256;;FAIL
+-m tcp --dport 1;;FAIL
+-p udp -m tcp --dport 1;;FAIL
+--dport 1 -p tcp;;FAIL
+! -p tcp --dport 1;;FAIL;;stock takes it and looks at bytes that are no port
