@@ -332,3 +332,64 @@ impl<T: Transport> Kernel for Live<T> {
         self.transact(batch, batch.bytes_for_check())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::header::{Header, NLMSG_ERROR};
+    use crate::netlink::transport::Replay;
+    use crate::transaction::{Batch, Origin};
+
+    fn batch(generation: Option<u32>) -> Sealed {
+        let mut batch = Batch::begin(generation);
+        for name in ["a", "b"] {
+            batch.add_table(&Table::new(Family::Ip, TableName::new(name).unwrap()), Origin(0));
+        }
+        batch.seal().unwrap()
+    }
+
+    fn answer(seq: u32, errno: i32) -> Vec<u8> {
+        let mut bytes = Header { len: 36, kind: NLMSG_ERROR, flags: 0x100, seq, port: 0 }.encode().to_vec();
+        bytes.extend((-errno).to_ne_bytes());
+        bytes.extend(Header { len: 20, kind: 0x0a00, flags: 5, seq, port: 0 }.encode());
+        bytes
+    }
+
+    /// What a commit says when the kernel answers with these errors, by position in the batch: 0 is its begin.
+    fn commit(generation: Option<u32>, answers: &[(u32, i32)]) -> Result<Committed, CommitError> {
+        let batch = batch(generation);
+        let answers = answers.iter().map(|(at, errno)| answer(batch.first_seq() + at, *errno)).collect();
+        Live::over(Replay::new([answers]), &Namespace::current()).commit(&batch)
+    }
+
+    #[test]
+    fn only_the_acknowledgement_of_the_last_operation_is_success() {
+        assert!(commit(None, &[(2, 0)]).is_ok());
+        assert!(matches!(commit(None, &[]), Err(CommitError::NoAnswer)));
+        assert!(matches!(commit(None, &[(1, 0)]), Err(CommitError::NoAnswer)));
+    }
+
+    #[test]
+    fn an_error_wins_over_the_acknowledgement_after_it() {
+        let error = commit(None, &[(1, libc::EINVAL), (2, 0)]).unwrap_err();
+        assert!(matches!(&error, CommitError::Refused(all) if all.len() == 1 && all[0].errno == Errno::INVAL));
+        let error = commit(None, &[(1, libc::ENOENT), (2, libc::EBUSY)]).unwrap_err();
+        assert!(error.is_not_found() && error.is_busy());
+    }
+
+    #[test]
+    fn errors_of_the_whole_batch_have_their_own_kinds() {
+        assert!(matches!(commit(Some(7), &[(0, libc::ERESTART)]), Err(CommitError::Stale { expected: 7 })));
+        assert!(matches!(commit(None, &[(0, libc::EPERM)]), Err(CommitError::NotPermitted)));
+        // A table that another socket owns is the operation's fault, not the caller's privilege.
+        assert!(matches!(commit(None, &[(1, libc::EPERM)]), Err(CommitError::Refused(_))));
+        assert!(matches!(commit(None, &[(0, libc::ERESTART)]), Err(CommitError::Refused(_))));
+    }
+
+    #[test]
+    fn an_empty_batch_is_not_sent() {
+        let mut live = Live::over(Replay::default(), &Namespace::current());
+        live.commit(&Batch::begin(None).seal().unwrap()).unwrap();
+        assert!(live.transport().sent.is_empty());
+    }
+}

@@ -16,6 +16,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -207,7 +208,7 @@ pub fn enter_user_namespace() -> Result<(), NamespaceError> {
     }
     // SAFETY: both calls take nothing, always succeed and touch no memory of ours.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-    unshare(libc::CLONE_NEWUSER).map_err(|error| {
+    unshare_user().map_err(|error| {
         NamespaceError::new(ACTION, "run as root, or allow it (sysctl kernel.unprivileged_userns_clone)", error)
     })?;
     let maps = [("setgroups", "deny".to_owned()), ("uid_map", format!("0 {uid} 1")), ("gid_map", format!("0 {gid} 1"))];
@@ -237,6 +238,18 @@ fn unshare(flags: libc::c_int) -> io::Result<()> {
     // SAFETY: the call takes a number and touches no memory of ours. It changes the calling thread only (and for a user
     // namespace fails unless that is the whole process).
     check(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+/// A thread that was joined leaves its process a moment later; until then the kernel counts it (`EINVAL`).
+fn unshare_user() -> io::Result<()> {
+    const PATIENCE: u32 = 50;
+    for _ in 0..PATIENCE {
+        match unshare(libc::CLONE_NEWUSER) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => thread::sleep(Duration::from_millis(1)),
+            done => return done,
+        }
+    }
+    unshare(libc::CLONE_NEWUSER)
 }
 
 fn enter(fd: RawFd) -> io::Result<()> {
