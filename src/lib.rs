@@ -26,3 +26,7 @@ pub mod wrap;
 
 pub use error::Error;
 pub use manager::Manager;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
