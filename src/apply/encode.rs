@@ -18,7 +18,7 @@ use super::report::Report;
 use crate::compile::{Program, stock};
 use crate::error::{Error, Operation, Refusal};
 use crate::kernel::Rejection;
-use crate::name::{ChainName, TableName, WrapName};
+use crate::name::{ChainName, TableName};
 use crate::netlink::attr::{Reader, Writer};
 use crate::nft::expr::{self, Counter, Expr};
 use crate::nft::userdata::{self, Role};
@@ -39,8 +39,8 @@ pub(super) fn batch(
     let compiling = Instant::now();
     let mut compiled = Compiled::default();
     for change in plan.changes() {
-        if let Change::AddRule { table, rule, counters, mark, .. } = change {
-            compiled.add(*table, rule, *counters, mark.is_some(), ipsets).map_err(|source| Error::Compile {
+        if let Change::AddRule { table, rule, counters, .. } = change {
+            compiled.add(*table, rule, *counters, ipsets).map_err(|source| Error::Compile {
                 location: change.location(),
                 rule: rule.clone(),
                 source,
@@ -99,7 +99,7 @@ fn write(batch: &mut Batch, change: &Change, family: Family, table: &TableName, 
         }
         Change::DeleteRule { chain, handle, .. } => batch.delete_rule(family, table, chain, *handle, origin),
         Change::AddRule { chain, before, rule, counters, mark, table: at, .. } => {
-            let Some(form) = compiled.of(*at, rule, *counters, mark.is_some()) else { return };
+            let Some(form) = compiled.of(*at, rule, *counters) else { return };
             let verb = before.map_or(RuleVerb::Append(None), |handle| RuleVerb::Insert(Some(handle)));
             let marked;
             let userdata = match mark {
@@ -157,10 +157,6 @@ impl TableNames {
     }
 }
 
-/// The longest comment that fits user data beside our mark: 256 bytes less the two headers, the comment's NUL, the mark's
-/// two bytes and the longest wrap name.
-const COMMENT_BESIDE_MARK: usize = 256 - 2 - 2 - 1 - 2 - WrapName::MAX;
-
 /// The compiled form of each different rule.
 ///
 /// Rules are told apart by address: equal rules of one model usually share their memory, and two copies of an equal rule
@@ -168,11 +164,7 @@ const COMMENT_BESIDE_MARK: usize = 256 - 2 - 2 - 1 - 2 - WrapName::MAX;
 #[derive(Default)]
 struct Compiled {
     bytes: Vec<u8>,
-    forms: HashMap<
-        (crate::rule::Family, *const Rule, Counter, bool),
-        Stored,
-        std::hash::BuildHasherDefault<PointerHasher>,
-    >,
+    forms: HashMap<(crate::rule::Family, *const Rule, Counter), Stored, std::hash::BuildHasherDefault<PointerHasher>>,
     program: Program,
 }
 
@@ -196,18 +188,14 @@ impl Compiled {
         at: TableId,
         rule: &Arc<Rule>,
         counters: Counter,
-        marked: bool,
         ipsets: &KnownIpsets,
     ) -> Result<(), crate::compile::CompileError> {
-        let key = (at.family, Arc::as_ptr(rule), counters, marked);
+        let key = (at.family, Arc::as_ptr(rule), counters);
         if self.forms.contains_key(&key) {
             return Ok(());
         }
         self.program.clear();
         stock::compile(rule, at.family, Some(counters), ipsets, &mut self.program)?;
-        if marked && self.program.comment.as_ref().is_some_and(|c| c.as_str().len() > COMMENT_BESIDE_MARK) {
-            stock::spill_comment(&mut self.program)?;
-        }
         let start = self.bytes.len();
         let mut writer = Writer::new(&mut self.bytes);
         expr::encode_list(&self.program.expressions, &mut writer);
@@ -226,8 +214,8 @@ impl Compiled {
         Ok(())
     }
 
-    fn of(&self, at: TableId, rule: &Arc<Rule>, counters: Counter, marked: bool) -> Option<Form<'_>> {
-        let stored = self.forms.get(&(at.family, Arc::as_ptr(rule), counters, marked))?;
+    fn of(&self, at: TableId, rule: &Arc<Rule>, counters: Counter) -> Option<Form<'_>> {
+        let stored = self.forms.get(&(at.family, Arc::as_ptr(rule), counters))?;
         Some(Form {
             expressions: self.bytes.get(stored.expressions.clone())?,
             userdata: self.bytes.get(stored.userdata.clone())?,

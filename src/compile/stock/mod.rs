@@ -106,20 +106,6 @@ fn fits_userdata(comment: &Comment) -> bool {
     comment.as_str().len() <= USERDATA_COMMENT_MAX
 }
 
-/// Moves the comment of a program from the rule's user data to the xt match that iptables-nft uses, for a rule whose user
-/// data is needed for something else.
-///
-/// # Errors
-/// None for a comment that [`compile`] has put there.
-pub fn spill_comment(program: &mut Program) -> Result<(), CompileError> {
-    if let Some(comment) = program.comment.take() {
-        let at = program.expressions.iter().position(|e| matches!(e, Expr::Counter(_)));
-        let expression = matches::comment::compile(&comment)?;
-        program.expressions.insert(at.unwrap_or(program.expressions.len()), expression);
-    }
-    Ok(())
-}
-
 /// Reads a program as a rule. `comment` is the one of the user data; it becomes the last match.
 ///
 /// Beside iptables' own forms it takes those native ones that iptables-nft reads: protocol from the header, ranges as

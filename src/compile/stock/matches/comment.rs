@@ -9,7 +9,7 @@ use crate::rule::Match;
 pub(in crate::compile::stock) const LEN: usize = 256;
 static NAME: Name = Name::new(|| "comment".into());
 
-pub(in crate::compile::stock) fn compile(comment: &Comment) -> Result<Expr, CompileError> {
+pub(super) fn compile(comment: &Comment) -> Result<Expr, CompileError> {
     Ok(xt_match(&NAME, 0, &fixed::<LEN>("--comment", comment.as_str())?))
 }
 

@@ -1,7 +1,7 @@
 //! Matches to expressions and back: one file a match, its C struct with its writing and reading.
 
 mod addrtype;
-pub(super) mod comment;
+mod comment;
 mod connmark;
 mod conntrack;
 mod dccp;
