@@ -32,6 +32,7 @@ mod names;
 pub mod parse;
 pub mod print;
 pub mod restore;
+pub mod translate;
 mod value;
 pub mod view;
 

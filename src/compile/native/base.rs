@@ -103,13 +103,17 @@ fn address(
 /// A prefix of whole bytes is loaded alone; any other mask takes the whole address and a bitwise and. A negated mask of
 /// nothing (`! -s 0.0.0.0/0`) so asks that zero differ from zero, which no packet does.
 fn masked(addr: &[u8], mask: &[u8], negated: bool, side: Side, w: &mut Writer<'_>) {
+    let (value, mask) = prefix_or_mask(addr, mask);
+    let len = u32::try_from(value.as_bytes().len()).unwrap_or(16);
+    w.test(Condition { mask, ..Condition::equals(side.field(w.family, len), negated, value) });
+}
+
+/// What an address is compared with: the first bytes when the mask is a prefix of whole bytes, else all and the mask.
+pub(super) fn prefix_or_mask(addr: &[u8], mask: &[u8]) -> (Data, Option<Data>) {
     let whole = mask.iter().take_while(|&&b| b == 0xff).count();
     let by_bytes = whole > 0 && mask.iter().skip(whole).all(|&b| b == 0);
     let len = if by_bytes { whole } else { mask.len() };
-    let value = addr.get(..len).and_then(Data::new).unwrap_or_default();
-    let field = side.field(w.family, u32::try_from(len).unwrap_or(16));
-    let mask = if by_bytes { None } else { Data::new(mask) };
-    w.test(Condition { mask, ..Condition::equals(field, negated, value) });
+    (addr.get(..len).and_then(Data::new).unwrap_or_default(), if by_bytes { None } else { Data::new(mask) })
 }
 
 /// Takes a condition into the rule if it is one of those above.
@@ -154,7 +158,8 @@ fn name(bytes: &[u8]) -> Option<InterfaceName> {
     InterfaceName::new(std::str::from_utf8(bytes).ok()?).ok()
 }
 
-fn lift_address(c: &Condition, family: Family) -> Option<Not<Masked>> {
+/// The inverse of [`prefix_or_mask`] in a condition.
+pub(super) fn lift_address(c: &Condition, family: Family) -> Option<Not<Masked>> {
     let (negated, value, mask) = match c.mask {
         Some(mask) => {
             let (negated, value) = Condition { mask: None, ..c.clone() }.as_equals()?;

@@ -10,10 +10,10 @@
 //! ports of a list are sorted, `-j CT --notrack` reads as `-j NOTRACK`, a comment comes last.
 //!
 //! Where iptables-nft itself is native (addresses, ports, marks, limit) its semantics are the measure: a packet too
-//! short for its ports does not match, where legacy drops it. Ports never match on later fragments: a load from the
-//! transport header ends the rule there.
+//! short for its ports does not match, where legacy drops it. The same goes for ports of later fragments, which only
+//! appear where nothing tracks connections; `matches/ports.rs` has the details.
 //!
-//! Where the truth is: `net/netfilter/xt_*.c` against `net/netfilter/nft_*.c` (Linux v6.12); `tests/native.rs` has both
+//! Where the truth is: `net/netfilter/xt_*.c` against `net/netfilter/nft_*.c` (Linux v6.12); `compat/tests/native.rs` has both
 //! forms of a rule count the same packets.
 
 mod base;

@@ -7,8 +7,7 @@
 //!
 //! Where a packet has no connection, every `ct` load but that of the state ends the rule, as the xt match does.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
+use super::super::base::{lift_address, prefix_or_mask};
 use super::super::condition::{Condition, Field};
 use super::super::lift::Lift;
 use super::super::{Form, Writer};
@@ -18,6 +17,8 @@ use crate::rule::matches::{Conntrack, CtDirection, CtStates, CtStatus};
 use crate::rule::{Family, Masked, Match, Not, PortRange, Protocol};
 
 const STATE: Field = Field::Ct(CtKey::STATE, None);
+/// The same in both directions; the kernel keeps none for it.
+const PROTOCOL: Field = Field::Ct(CtKey::PROTOCOL, None);
 const STATUS: Field = Field::Ct(CtKey::STATUS, None);
 /// `IPS_SRC_NAT`, `IPS_DST_NAT`.
 const SRC_NAT: u32 = 1 << 4;
@@ -65,7 +66,7 @@ pub(super) fn compile(m: &Conntrack, w: &mut Writer<'_>) -> Result<Form, Compile
         }
     }
     if let Some(Not { negated, value }) = m.protocol {
-        w.test(Condition::equals(Field::Ct(CtKey::PROTOCOL, Some(Direction::Original)), negated, [value.0]));
+        w.test(Condition::equals(PROTOCOL, negated, [value.0]));
     }
     for (address, place) in addresses(m).map(|a| a.0).into_iter().zip(PLACES) {
         if let Some(Not { negated, value }) = address {
@@ -124,15 +125,15 @@ fn address_field(family: Family, source: bool, direction: Direction) -> Field {
     Field::Ct(key, Some(direction))
 }
 
-/// The host bits that the option may have are not compared.
+/// The host bits that the option may have are not compared. A prefix of whole bytes is compared with so many bytes of
+/// what is loaded.
 fn compile_address(address: Masked, negated: bool, source: bool, direction: Direction) -> Condition {
     let field = address_field(address.family(), source, direction);
-    match address {
-        Masked::V4 { addr, mask: Ipv4Addr::BROADCAST } => Condition::equals(field, negated, addr.octets()),
-        Masked::V4 { addr, mask } => Condition::masked(field, negated, mask.octets(), (addr & mask).octets()),
-        Masked::V6 { addr, mask } if u128::from(mask) == u128::MAX => Condition::equals(field, negated, addr.octets()),
-        Masked::V6 { addr, mask } => Condition::masked(field, negated, mask.octets(), (addr & mask).octets()),
-    }
+    let (value, mask) = match address {
+        Masked::V4 { addr, mask } => prefix_or_mask(&(addr & mask).octets(), &mask.octets()),
+        Masked::V6 { addr, mask } => prefix_or_mask(&(addr & mask).octets(), &mask.octets()),
+    };
+    Condition { mask, ..Condition::equals(field, negated, value) }
 }
 
 /// What a condition says, in the order in which [`compile`] writes them.
@@ -155,7 +156,7 @@ pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
                 m.status = Some(Not { negated, value: CtStatus::from_bits_retain(u16::try_from(bits).ok()?) });
             }
         },
-        Field::Ct(CtKey::PROTOCOL, Some(Direction::Original)) => {
+        PROTOCOL => {
             let (negated, [number], _) = c.as_range()?;
             m.protocol = Some(Not { negated, value: Protocol(number) });
         }
@@ -200,25 +201,10 @@ fn lift_place(c: &Condition, direction: Direction, family: Family, m: &mut Connt
         *place = Some(Not { negated, value });
         return Some(());
     }
-    let (negated, addr, mask): (bool, IpAddr, IpAddr) = match family {
-        Family::Ipv4 => {
-            let (negated, mask, addr) = c.as_masked::<4>()?;
-            (negated, addr.into(), mask.into())
-        }
-        Family::Ipv6 => {
-            let (negated, mask, addr) = c.as_masked::<16>()?;
-            (negated, Ipv6Addr::from(addr).into(), Ipv6Addr::from(mask).into())
-        }
-    };
-    let value = match (addr, mask) {
-        (IpAddr::V4(addr), IpAddr::V4(mask)) => Masked::v4(addr, mask),
-        (IpAddr::V6(addr), IpAddr::V6(mask)) => Masked::v6(addr, mask),
-        _ => return None,
-    };
     let place = [&mut m.original_source, &mut m.original_destination, &mut m.reply_source, &mut m.reply_destination]
         .into_iter()
         .nth(at)?;
-    *place = Some(Not { negated, value });
+    *place = Some(lift_address(c, family)?);
     Some(())
 }
 

@@ -1,5 +1,9 @@
-//! Ports of `-m tcp`, `-m udp`, `-m sctp` and `-m dccp`: loads from the transport header, which fail on all fragments but
-//! the first, as the xt matches do.
+//! Ports of `-m tcp`, `-m udp`, `-m sctp` and `-m dccp`: loads from the transport header.
+//!
+//! Fragments but the first have no ports. The kernel ends a rule that loads from their transport header, but not in the
+//! fast path that it takes for loads of one, two or four bytes (`nft_payload_fast_eval`, `nf_tables_core.c`): these read
+//! the fragment's data. So do the ports of iptables-nft, which are such loads; it only shows where nothing tracks
+//! connections, as tracking puts packets together first. The test for a header alone loads three bytes and is exact.
 
 use super::super::condition::{Condition, Field, Test};
 use super::super::lift::Lift;
@@ -12,6 +16,9 @@ use crate::rule::{Match, Not, PortRange, Protocol};
 pub(super) const SOURCE: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 2 };
 pub(super) const DESTINATION: Field = Field::Payload { base: PayloadBase::Transport, offset: 2, len: 2 };
 const BOTH: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 4 };
+
+/// The start of the header, by a length that is not loaded in the fast path.
+const HEADER: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 3 };
 
 type Ports = Option<Not<PortRange>>;
 
@@ -42,7 +49,7 @@ pub(super) fn compile(
 
 /// The header is there: what a match without options asks.
 pub(super) fn present() -> Condition {
-    Condition::new(SOURCE, Test::Cmp(CmpOp::Gte, [0, 0].into()))
+    Condition::new(HEADER, Test::Cmp(CmpOp::Gte, [0; 3].into()))
 }
 
 fn is_one(ports: Not<PortRange>) -> bool {
@@ -58,7 +65,7 @@ pub(super) fn range(c: &Condition) -> Option<Not<PortRange>> {
 pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
     let protocol = l.protocol()?;
     match c.field {
-        SOURCE if *c == present() => {
+        HEADER if *c == present() => {
             l.push(fresh(protocol, None, None)?)?;
             l.guard = true;
             Some(())
