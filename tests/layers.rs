@@ -54,6 +54,20 @@ fn modules_use_only_layers_below_them() {
 }
 
 #[test]
+fn every_layer_exists() {
+    let lib = sources("src").into_iter().find(|file| file.path == "lib.rs").unwrap();
+    let declared: Vec<&str> = lib
+        .lines
+        .iter()
+        .filter_map(|(_, line)| line.trim_start_matches("pub(crate) ").trim_start_matches("pub ").strip_prefix("mod "))
+        .filter_map(|rest| rest.strip_suffix(';'))
+        .collect();
+    for module in LAYERS.iter().flat_map(|layer| layer.iter()) {
+        assert!(declared.contains(module), "`{module}` is in the list of layers and not in lib.rs");
+    }
+}
+
+#[test]
 fn only_the_socket_and_namespace_entry_are_unsafe() {
     let allowed = |path: &str| path.starts_with("netlink/socket") || path.starts_with("netlink/namespace");
     let found = offences("src", &["unsafe"], allowed);

@@ -1,0 +1,50 @@
+//! Memory of a host in bytes a rule, and allocations of each stage: `cargo bench --bench memory`.
+//!
+//! Apart from the times, because counting every allocation costs time itself. Needs no kernel.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark has no interface, and stops when it cannot go on")]
+
+use std::alloc::System;
+
+use nftwrap::Manager;
+use nftwrap::kernel::Fake;
+use nftwrap::wrap::Model;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
+
+#[path = "support/host.rs"]
+#[allow(dead_code, reason = "each bench uses what it needs")]
+mod host;
+#[path = "support/nova.rs"]
+#[allow(dead_code, reason = "each bench uses what it needs")]
+mod nova;
+
+use nova::{Family, Naming, Nova};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const INSTANCES: u32 = 10_000;
+
+fn main() {
+    let text = Nova::new(INSTANCES).save(Family::V4, Naming::Kernel);
+    let rules = text.lines().filter(|line| line.starts_with("-A")).count();
+    println!("{INSTANCES} instances, {rules} rules, {:.0} bytes of text a rule", text.len() as f64 / rules as f64);
+    println!("{:<32}{:>16}{:>22}", "", "bytes a rule", "allocations a rule");
+
+    let whole = Region::new(ALLOCATOR);
+    let mut stage = Region::new(ALLOCATOR);
+    let file = host::parse(&text).unwrap();
+    line("parsed save file", stage.change_and_reset(), rules);
+    let mut model = Model::whole();
+    host::add(&mut model, file).unwrap();
+    line("model, the file given up", whole.change(), rules);
+    stage.reset();
+    let mut manager = Manager::with_kernel(model, Fake::new());
+    manager.plan().unwrap();
+    line("planning, the plan given up", stage.change(), rules);
+}
+
+fn line(name: &str, change: Stats, rules: usize) {
+    let held = change.bytes_allocated as f64 + change.bytes_reallocated as f64 - change.bytes_deallocated as f64;
+    let allocations = change.allocations + change.reallocations;
+    println!("{name:<32}{:>16.1}{:>22.3}", held / rules as f64, allocations as f64 / rules as f64);
+}
