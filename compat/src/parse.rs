@@ -503,7 +503,7 @@ impl<'a> Parser<'a> {
                 "CONTINUE" => return Ok(None),
                 _ => {}
             }
-            if let Some(extension) = ext::find(name).filter(|e| e.is_target()) {
+            if let Some(extension) = ext::find_target(name) {
                 self.instances.push(Instance { extension, span });
                 return Ok(None);
             }

@@ -199,10 +199,20 @@ pub fn find(name: &str) -> Option<&'static Extension> {
     TABLE.get(at).copied()
 }
 
+/// The target of this name.
+pub(crate) fn find_target(name: &str) -> Option<&'static Extension> {
+    // Most jumps are to chains, and few chains are named in capitals: those need no search.
+    if !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return None;
+    }
+    find(name).filter(|e| e.is_target())
+}
+
 /// Whether the name is that of a verdict or a target of iptables, supported here or not.
 #[must_use]
 pub fn is_target_name(name: &str) -> bool {
-    OTHER_TARGETS.binary_search(&name).is_ok() || find(name).is_some_and(Extension::is_target)
+    let other = name.starts_with(|c: char| c.is_ascii_uppercase()) || name == "standard";
+    other && (OTHER_TARGETS.binary_search(&name).is_ok() || find_target(name).is_some())
 }
 
 /// The match that a protocol brings with it: its options may follow `-p` without `-m`.
