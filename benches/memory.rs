@@ -44,7 +44,7 @@ fn main() {
 }
 
 fn line(name: &str, change: Stats, rules: usize) {
-    let held = change.bytes_allocated as f64 + change.bytes_reallocated as f64 - change.bytes_deallocated as f64;
+    let held = change.bytes_allocated as f64 - change.bytes_deallocated as f64;
     let allocations = change.allocations + change.reallocations;
     println!("{name:<32}{:>16.1}{:>22.3}", held / rules as f64, allocations as f64 / rules as f64);
 }
