@@ -15,11 +15,11 @@ use std::time::Instant;
 use super::plan::{Change, Plan};
 use super::read::KnownIpsets;
 use super::report::Report;
-use crate::compile::{Program, stock};
+use crate::compile::{CompileError, Program, stock};
 use crate::error::{Error, Operation, Refusal};
 use crate::kernel::Rejection;
 use crate::name::{ChainName, TableName};
-use crate::netlink::attr::{Reader, Writer};
+use crate::netlink::attr::{Reader, Writer, align};
 use crate::nft::expr::{self, Counter, Expr};
 use crate::nft::userdata::{self, Role};
 use crate::nft::{Chain, Compat, Family, Table, TableFlags, listing, uapi};
@@ -38,9 +38,10 @@ pub(super) fn batch(
 ) -> Result<Sealed, Error> {
     let compiling = Instant::now();
     let mut compiled = Compiled::default();
+    let mut size = 0;
     for change in plan.changes() {
         if let Change::AddRule { table, rule, counters, .. } = change {
-            compiled.add(*table, rule, *counters, ipsets).map_err(|source| Error::Compile {
+            size += compiled.add(*table, rule, counters.as_deref(), ipsets).map_err(|source| Error::Compile {
                 location: change.location(),
                 rule: rule.clone(),
                 source,
@@ -50,12 +51,21 @@ pub(super) fn batch(
     report.compile += compiling.elapsed();
 
     let encoding = Instant::now();
+    let mut buffer = buffer;
+    buffer.clear();
+    // One piece of memory from the start: growing by doubling would touch twice as many pages.
+    buffer.reserve(size + plan.changes().len() * MESSAGE_SIZE);
     let mut batch = Batch::begin_in(buffer, Some(generation));
-    let mut names = TableNames::default();
+    let mut forms = compiled.uses.iter();
+    let mut at: Option<(TableId, Family, TableName)> = None;
     for (index, change) in plan.changes().iter().enumerate() {
         let origin = Origin(u32::try_from(index).unwrap_or(u32::MAX));
-        let (family, table) = names.of(change.table());
-        write(&mut batch, change, family, table, &compiled, origin);
+        let id = change.table();
+        let (_, family, table) = match &at {
+            Some(same) if same.0 == id => same,
+            _ => at.insert((id, id.family.into(), id.kind.table_name())),
+        };
+        write(&mut batch, change, *family, table, &compiled, &mut forms, origin);
     }
     let sealed = batch.seal().map_err(|source| {
         let change = plan.changes().get(source.origin().0 as usize);
@@ -68,7 +78,18 @@ pub(super) fn batch(
     Ok(sealed)
 }
 
-fn write(batch: &mut Batch, change: &Change, family: Family, table: &TableName, compiled: &Compiled, origin: Origin) {
+/// Bytes of a rule's message beside its expressions and user data: headers, table, a chain's name of usual length.
+const MESSAGE_SIZE: usize = 96;
+
+fn write<'c>(
+    batch: &mut Batch,
+    change: &Change,
+    family: Family,
+    table: &TableName,
+    compiled: &Compiled,
+    forms: &mut impl Iterator<Item = &'c u32>,
+    origin: Origin,
+) {
     match change {
         Change::AddTable(_) => batch.add_table(
             &Table {
@@ -84,7 +105,7 @@ fn write(batch: &mut Batch, change: &Change, family: Family, table: &TableName, 
         ),
         Change::AddChain { chain, base, mark, .. } => batch.add_chain(
             &Chain {
-                base: base.clone(),
+                base: base.as_deref().cloned(),
                 userdata: mark.as_ref().map(|mark| {
                     let mut userdata = Vec::new();
                     append_mark(&mut userdata, mark, Place::Normal);
@@ -95,16 +116,17 @@ fn write(batch: &mut Batch, change: &Change, family: Family, table: &TableName, 
             origin,
         ),
         Change::SetPolicy { chain, base, .. } => {
-            batch.add_chain(&Chain { base: Some(base.clone()), ..named(family, table, chain) }, origin);
+            batch.add_chain(&Chain { base: Some((**base).clone()), ..named(family, table, chain) }, origin);
         }
-        Change::DeleteRule { chain, handle, .. } => batch.delete_rule(family, table, chain, *handle, origin),
-        Change::AddRule { chain, before, rule, counters, mark, table: at, .. } => {
-            let Some(form) = compiled.of(*at, rule, *counters) else { return };
-            let verb = before.map_or(RuleVerb::Append(None), |handle| RuleVerb::Insert(Some(handle)));
+        Change::DeleteRule { chain, handle, .. } => batch.delete_rule(family, table, chain, handle.get(), origin),
+        Change::AddRule { chain, before, mark, .. } => {
+            let Some(form) = forms.next().and_then(|form| compiled.form(*form)) else { return };
+            let verb = before.map_or(RuleVerb::Append(None), |handle| RuleVerb::Insert(Some(handle.get())));
             let marked;
             let userdata = match mark {
                 None => form.userdata,
-                Some((mark, place)) => {
+                Some(mark) => {
+                    let (mark, place) = &**mark;
                     let mut both = form.userdata.to_vec();
                     append_mark(&mut both, mark, *place);
                     marked = both;
@@ -147,16 +169,6 @@ fn append_mark(userdata: &mut Vec<u8>, mark: &Mark, place: Place) {
     userdata::append_owner(userdata, role, component);
 }
 
-/// The kernel's names of the tables met so far.
-#[derive(Default)]
-struct TableNames(HashMap<TableId, TableName>);
-
-impl TableNames {
-    fn of(&mut self, at: TableId) -> (Family, &TableName) {
-        (at.family.into(), self.0.entry(at).or_insert_with(|| at.kind.table_name()))
-    }
-}
-
 /// The compiled form of each different rule.
 ///
 /// Rules are told apart by address: equal rules of one model usually share their memory, and two copies of an equal rule
@@ -164,7 +176,10 @@ impl TableNames {
 #[derive(Default)]
 struct Compiled {
     bytes: Vec<u8>,
-    forms: HashMap<(crate::rule::Family, *const Rule, Counter), Stored, std::hash::BuildHasherDefault<PointerHasher>>,
+    forms: Vec<Stored>,
+    /// The form of each rule of the plan, in its order.
+    uses: Vec<u32>,
+    known: HashMap<(crate::rule::Family, *const Rule), u32, std::hash::BuildHasherDefault<PointerHasher>>,
     program: Program,
 }
 
@@ -183,19 +198,41 @@ struct Form<'a> {
 }
 
 impl Compiled {
+    /// Notes the next rule of the plan and compiles it unless it was met before. Returns how many bytes it has.
     fn add(
         &mut self,
         at: TableId,
         rule: &Arc<Rule>,
-        counters: Counter,
+        counters: Option<&Counter>,
         ipsets: &KnownIpsets,
-    ) -> Result<(), crate::compile::CompileError> {
-        let key = (at.family, Arc::as_ptr(rule), counters);
-        if self.forms.contains_key(&key) {
-            return Ok(());
-        }
+    ) -> Result<usize, CompileError> {
+        let key = (at.family, Arc::as_ptr(rule));
+        // A rule that starts from counters of its own is compiled for itself.
+        let known = if counters.is_none() { self.known.get(&key).copied() } else { None };
+        let form = match known {
+            Some(form) => form,
+            None => {
+                let form = self.compile(at, rule, counters, ipsets)?;
+                if counters.is_none() {
+                    self.known.insert(key, form);
+                }
+                form
+            }
+        };
+        self.uses.push(form);
+        let stored = self.forms.get(form as usize);
+        Ok(stored.map_or(0, |s| s.expressions.len() + s.userdata.len()))
+    }
+
+    fn compile(
+        &mut self,
+        at: TableId,
+        rule: &Rule,
+        counters: Option<&Counter>,
+        ipsets: &KnownIpsets,
+    ) -> Result<u32, CompileError> {
         self.program.clear();
-        stock::compile(rule, at.family, Some(counters), ipsets, &mut self.program)?;
+        stock::compile(rule, at.family, counters.copied(), ipsets, &mut self.program)?;
         let start = self.bytes.len();
         let mut writer = Writer::new(&mut self.bytes);
         expr::encode_list(&self.program.expressions, &mut writer);
@@ -207,15 +244,15 @@ impl Compiled {
             let _ = userdata::append_comment(&mut self.bytes, comment);
         }
         let end = self.bytes.len();
-        let stored = Stored { expressions: start..middle, userdata: middle..end, compat: self.program.compat };
-        self.forms.insert(key, stored);
+        let form = u32::try_from(self.forms.len()).unwrap_or(u32::MAX);
+        self.forms.push(Stored { expressions: start..middle, userdata: middle..end, compat: self.program.compat });
         // The next program starts on a multiple of four, as attributes do.
-        self.bytes.resize(crate::netlink::attr::align(end), 0);
-        Ok(())
+        self.bytes.resize(align(end), 0);
+        Ok(form)
     }
 
-    fn of(&self, at: TableId, rule: &Arc<Rule>, counters: Counter) -> Option<Form<'_>> {
-        let stored = self.forms.get(&(at.family, Arc::as_ptr(rule), counters))?;
+    fn form(&self, form: u32) -> Option<Form<'_>> {
+        let stored = self.forms.get(form as usize)?;
         Some(Form {
             expressions: self.bytes.get(stored.expressions.clone())?,
             userdata: self.bytes.get(stored.userdata.clone())?,
@@ -297,7 +334,7 @@ fn expression_at(sealed: &Sealed, seq: u32, offset: u32) -> Option<String> {
             at += 4;
             for element in attr.attrs() {
                 let element = element.ok()?;
-                let end = at + crate::netlink::attr::align(4 + element.payload.len());
+                let end = at + align(4 + element.payload.len());
                 if (at..end).contains(&offset) {
                     return Expr::decode(element.attrs()).ok().map(|e| listing::expression(&e).to_string());
                 }
@@ -305,7 +342,7 @@ fn expression_at(sealed: &Sealed, seq: u32, offset: u32) -> Option<String> {
             }
             return None;
         }
-        at += crate::netlink::attr::align(4 + attr.payload.len());
+        at += align(4 + attr.payload.len());
     }
     None
 }

@@ -120,7 +120,7 @@ impl Memory {
             _ => Extent::Everything,
         };
         let ipsets = read::ipsets(kernel, model, extent)?;
-        read::handles(kernel, model, observed)?;
+        read::complete(kernel, model, observed)?;
         report.read += reading.elapsed();
 
         let planning = Instant::now();

@@ -8,8 +8,10 @@
 //! Invariant: same model, same observed state, same plan.
 
 use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
+use super::Attempt;
 use super::read::{KnownIpsets, Observed};
 use crate::compile::{Program, stock};
 use crate::error::{Error, Location};
@@ -18,10 +20,10 @@ use crate::nft::expr::Counter;
 use crate::nft::{BaseChain, Policy};
 use crate::rule::Rule;
 use crate::ruleset::chain_diff::{self, Role, Standing, Step, Wanted};
-use crate::ruleset::{Identity, Mark, ObservedChain, ObservedRule, Owner};
+use crate::ruleset::{ChainRules, Identity, Mark, ObservedChain, ObservedRule, Owner};
 use crate::wrap::{Builtin, Chain, ChainKind, Entry, Model, Place, Table, TableId};
 
-/// One change to the kernel.
+/// One change to the kernel. Kept at 64 bytes: a first load has one for each rule.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Change {
@@ -34,7 +36,7 @@ pub enum Change {
         /// Its name.
         chain: ChainName,
         /// Hook, type and priority of a base chain.
-        base: Option<BaseChain>,
+        base: Option<Box<BaseChain>>,
         /// The mark in its user data.
         mark: Option<Mark>,
     },
@@ -45,7 +47,7 @@ pub enum Change {
         /// Its name.
         chain: ChainName,
         /// Its hook, type and priority, and the new policy.
-        base: BaseChain,
+        base: Box<BaseChain>,
     },
     /// Delete a rule.
     DeleteRule {
@@ -54,7 +56,7 @@ pub enum Change {
         /// Its chain.
         chain: ChainName,
         /// Its handle.
-        handle: u64,
+        handle: NonZeroU64,
         /// What it is.
         identity: Identity,
     },
@@ -65,17 +67,17 @@ pub enum Change {
         /// Its chain.
         chain: ChainName,
         /// The handle of the rule that will follow it; `None`: the end of the chain.
-        before: Option<u64>,
+        before: Option<NonZeroU64>,
         /// The rule.
         rule: Arc<Rule>,
-        /// Packets and bytes to start from.
-        counters: Counter,
+        /// Packets and bytes to start from, unless they are zero.
+        counters: Option<Box<Counter>>,
         /// The mark in its user data, with its place.
-        mark: Option<(Mark, Place)>,
+        mark: Option<Box<(Mark, Place)>>,
         /// Its place among the wanted rules of the chain, from 1.
-        number: usize,
+        number: u32,
         /// The line of the file that it came from.
-        line: Option<u32>,
+        line: Option<NonZeroU32>,
     },
     /// Delete all rules of a chain that is going.
     FlushChain {
@@ -126,7 +128,7 @@ impl Change {
     #[must_use]
     pub fn location(&self) -> Location {
         let (rule, line) = match self {
-            Self::AddRule { number, line, .. } => (Some(*number), *line),
+            Self::AddRule { number, line, .. } => (usize::try_from(*number).ok(), line.map(NonZeroU32::get)),
             _ => (None, None),
         };
         Location { table: self.table(), chain: self.chain().cloned(), rule, line }
@@ -187,7 +189,7 @@ pub(super) fn plan(
     observed: &Observed,
     ipsets: &KnownIpsets,
     extent: Extent,
-) -> Result<(Plan, Pending), Error> {
+) -> Result<(Plan, Pending), Attempt> {
     let mut planner = Planner {
         model,
         observed,
@@ -208,13 +210,13 @@ pub(super) fn plan(
                 .map(|(at, name)| (at, name.clone()))
                 .collect();
             if !given_up.is_empty() {
-                planner.sweep(given_up);
+                planner.sweep(given_up)?;
             }
         }
         Extent::Everything => planner.all()?,
         Extent::Removal => {
             planner.all()?;
-            planner.sweep(observed.chains().map(|(at, name, _)| (at, name.clone())).collect());
+            planner.sweep(observed.chains().map(|(at, name, _)| (at, name.clone())).collect())?;
         }
     }
     Ok(planner.finish())
@@ -232,7 +234,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn all(&mut self) -> Result<(), Error> {
+    fn all(&mut self) -> Result<(), Attempt> {
         for table in self.model.tables() {
             self.table(table.id());
             for chain in table.chains() {
@@ -252,7 +254,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn dirty(&mut self) -> Result<(), Error> {
+    fn dirty(&mut self) -> Result<(), Attempt> {
         for (at, name) in self.model.dirty() {
             self.table(at);
             match chain_of(self.model, at, name) {
@@ -276,14 +278,14 @@ impl Planner<'_> {
         self.model.component().is_some() && kind != ChainKind::Wrapped
     }
 
-    fn chain(&mut self, at: TableId, chain: &Chain) -> Result<(), Error> {
+    fn chain(&mut self, at: TableId, chain: &Chain) -> Result<(), Attempt> {
         let now = self.observed.table(at).and_then(|t| t.chains.get(chain.name()));
         let base = self.base(at, chain, now)?;
         match now {
             None => self.plan.changes.push(Change::AddChain {
                 table: at,
                 chain: chain.name().clone(),
-                base: base.clone(),
+                base: base.clone().map(Box::new),
                 mark: self.chain_mark(chain),
             }),
             Some(now) => {
@@ -291,21 +293,21 @@ impl Planner<'_> {
                     && base.policy.is_some()
                     && now.policy != base.policy
                 {
-                    let base = base.clone();
+                    let base = Box::new(base.clone());
                     self.plan.changes.push(Change::SetPolicy { table: at, chain: chain.name().clone(), base });
                 }
             }
         }
         let shared = self.is_shared(chain.kind());
-        let next = match now.and_then(|n| n.rules.as_ref()) {
+        let next = match now.and_then(|n| n.rules.read()) {
             None => self.fill(at, chain, shared),
-            Some(rules) => self.merge(at, chain, rules, shared)?,
+            Some(rules) => ChainRules::Read(self.merge(at, chain, rules, shared)?),
         };
         let observed = ObservedChain {
             owner: now.map_or_else(|| self.chain_mark(chain), |n| n.owner.clone()),
             policy: base.as_ref().map(|b| b.policy.or(now.and_then(|n| n.policy)).unwrap_or(Policy::Accept)),
             hook: base.map(|b| (b.kind, b.hook, b.priority)),
-            rules: Some(next),
+            rules: next,
         };
         self.pending.chains.push((at, chain.name().clone(), Some(observed)));
         Ok(())
@@ -357,10 +359,10 @@ impl Planner<'_> {
             chain: chain.name().clone(),
             before: None,
             rule: entry.rule().clone(),
-            counters: entry.counters().unwrap_or_default(),
-            mark: if shared { self.rule_mark(at, entry.rule()).map(|m| (m, entry.place())) } else { None },
-            number: index + 1,
-            line: entry.line(),
+            counters: entry.counters().filter(|c| *c != Counter::default()).map(Box::new),
+            mark: if shared { self.rule_mark(at, entry.rule()).map(|m| Box::new((m, entry.place()))) } else { None },
+            number: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            line: entry.line().and_then(NonZeroU32::new),
         }
     }
 
@@ -372,18 +374,33 @@ impl Planner<'_> {
     }
 
     /// A chain that is new: its rules in order.
-    fn fill(&mut self, at: TableId, chain: &Chain, shared: bool) -> Vec<ObservedRule> {
+    fn fill(&mut self, at: TableId, chain: &Chain, shared: bool) -> ChainRules {
+        self.rules.reserve(chain.len());
+        if !shared {
+            for (index, entry) in chain.rules().enumerate() {
+                let change = self.add(at, chain, index, entry, shared);
+                self.rules.push(change);
+            }
+            return ChainRules::Sent(chain.rules().map(|entry| entry.rule().clone()).collect());
+        }
         let mut next = Vec::with_capacity(chain.len());
         for (index, entry) in chain.rules().enumerate() {
             let change = self.add(at, chain, index, entry, shared);
-            let owner = match &change {
-                Change::AddRule { mark, .. } => Self::owner(mark.as_ref(), entry.place()),
-                _ => Owner::Us(entry.place()),
-            };
-            next.push(ObservedRule { identity: Identity::Rule(entry.rule().clone()), handle: None, owner });
+            if let Change::AddRule { mark, .. } = &change {
+                let owner = Self::owner(mark.as_deref(), entry.place());
+                next.push(ObservedRule { identity: Identity::Rule(entry.rule().clone()), handle: None, owner });
+            }
             self.rules.push(change);
         }
-        next
+        ChainRules::Read(next)
+    }
+
+    /// Deletes a rule that stands. A change to a chain is planned only after its handles were read.
+    fn delete(&mut self, at: TableId, chain: &ChainName, rule: &ObservedRule) -> Result<(), Attempt> {
+        let handle = rule.handle.ok_or(Attempt::Stale)?;
+        let identity = rule.identity.clone();
+        self.rules.push(Change::DeleteRule { table: at, chain: chain.clone(), handle, identity });
+        Ok(())
     }
 
     /// A chain that stands: what is equal stays.
@@ -393,17 +410,13 @@ impl Planner<'_> {
         chain: &Chain,
         now: &[ObservedRule],
         shared: bool,
-    ) -> Result<Vec<ObservedRule>, Error> {
+    ) -> Result<Vec<ObservedRule>, Attempt> {
         let entries: Vec<&Entry> = chain.rules().collect();
         let keys = self.keys(at, chain, now)?;
         let standing: Vec<Standing<u32>> = now
             .iter()
             .zip(&keys.standing)
-            .map(|(rule, key)| Standing {
-                key: *key,
-                handle: rule.handle.unwrap_or(0),
-                role: role(&rule.owner, shared),
-            })
+            .map(|(rule, key)| Standing { key: *key, role: role(&rule.owner, shared) })
             .collect();
         let wanted: Vec<Wanted<u32>> = entries
             .iter()
@@ -420,25 +433,22 @@ impl Planner<'_> {
                     if let Some(stay) = stays.get_mut(index) {
                         *stay = false;
                     }
-                    self.rules.push(Change::DeleteRule {
-                        table: at,
-                        chain: chain.name().clone(),
-                        handle: rule.handle.unwrap_or(0),
-                        identity: rule.identity.clone(),
-                    });
+                    self.delete(at, chain.name(), rule)?;
                 }
                 Step::Insert { wanted: index, before, moved_from } => {
                     let Some(entry) = entries.get(index).copied() else { continue };
                     let mut change = self.add(at, chain, index, entry, shared);
                     let moved = moved_from.and_then(|m| now.get(m));
                     if let Change::AddRule { before: handle, counters, mark, .. } = &mut change {
-                        *handle = before.and_then(|b| now.get(b)).and_then(|rule| rule.handle);
+                        if let Some(rule) = before.and_then(|b| now.get(b)) {
+                            *handle = Some(rule.handle.ok_or(Attempt::Stale)?);
+                        }
                         if let Some(Identity::Program(program)) = moved.map(|m| &m.identity)
                             && entry.counters().is_none()
                         {
-                            *counters = program.counter;
+                            *counters = Some(Box::new(program.counter));
                         }
-                        let owner = Self::owner(mark.as_ref(), entry.place());
+                        let owner = Self::owner(mark.as_deref(), entry.place());
                         let identity = Identity::Rule(entry.rule().clone());
                         inserted.entry(before).or_default().push(ObservedRule { identity, handle: None, owner });
                     }
@@ -523,7 +533,7 @@ impl Planner<'_> {
     }
 
     /// A chain that stands in the kernel and is not in the model.
-    fn unwanted(&mut self, at: TableId, name: &ChainName) -> Result<(), Error> {
+    fn unwanted(&mut self, at: TableId, name: &ChainName) -> Result<(), Attempt> {
         let Some(now) = self.observed.table(at).and_then(|t| t.chains.get(name)) else { return Ok(()) };
         if self.observed.is_going(self.model, at, name) {
             self.going.push((at, name.clone()));
@@ -531,27 +541,22 @@ impl Planner<'_> {
             return Ok(());
         }
         // A chain of others: only what carries our mark goes.
-        let Some(rules) = &now.rules else { return Ok(()) };
+        let Some(rules) = now.rules.read() else { return Ok(()) };
         let (ours, rest): (Vec<_>, Vec<_>) = rules.iter().cloned().partition(|r| matches!(r.owner, Owner::Us(_)));
         if ours.is_empty() {
             return Ok(());
         }
-        for rule in ours {
-            self.rules.push(Change::DeleteRule {
-                table: at,
-                chain: name.clone(),
-                handle: rule.handle.unwrap_or(0),
-                identity: rule.identity,
-            });
+        for rule in &ours {
+            self.delete(at, name, rule)?;
         }
-        let next = ObservedChain { rules: Some(rest), ..now.clone() };
+        let next = ObservedChain { rules: ChainRules::Read(rest), ..now.clone() };
         self.pending.chains.push((at, name.clone(), Some(next)));
         Ok(())
     }
 
     /// Of these shared chains, those that no component has a rule in any more go, with the jumps to them that all
     /// components share.
-    fn sweep(&mut self, candidates: Vec<(TableId, ChainName)>) {
+    fn sweep(&mut self, candidates: Vec<(TableId, ChainName)>) -> Result<(), Attempt> {
         let mut after: HashMap<(TableId, ChainName), Option<ObservedChain>> =
             self.pending.chains.drain(..).map(|(at, name, chain)| ((at, name), chain)).collect();
         let mut empty: Vec<(TableId, ChainName)> = candidates
@@ -559,7 +564,7 @@ impl Planner<'_> {
             .filter(|key| {
                 let now = self.observed.table(key.0).and_then(|t| t.chains.get(&key.1));
                 let chain = after.get(key).map_or(now, Option::as_ref);
-                chain.is_some_and(|c| c.owner == Some(Mark::Common) && c.rules.as_ref().is_some_and(Vec::is_empty))
+                chain.is_some_and(|c| c.owner == Some(Mark::Common) && c.rules.read().is_some_and(<[_]>::is_empty))
             })
             .collect();
         empty.sort();
@@ -569,21 +574,20 @@ impl Planner<'_> {
         for key in callers {
             let now = || self.observed.table(key.0).and_then(|t| t.chains.get(&key.1)).cloned();
             let Some(mut chain) = after.get(&key).cloned().unwrap_or_else(now) else { continue };
-            let Some(rules) = &mut chain.rules else { continue };
+            let ChainRules::Read(rules) = &mut chain.rules else { continue };
             let before = rules.len();
+            let mut missing = false;
             rules.retain(|rule| {
                 let target = rule.identity.target().map(|target| (key.0, target.clone()));
                 let goes = matches!(rule.owner, Owner::Common(_)) && target.is_some_and(|t| empty.contains(&t));
                 if goes {
-                    self.rules.push(Change::DeleteRule {
-                        table: key.0,
-                        chain: key.1.clone(),
-                        handle: rule.handle.unwrap_or(0),
-                        identity: rule.identity.clone(),
-                    });
+                    missing |= self.delete(key.0, &key.1, rule).is_err();
                 }
                 !goes
             });
+            if missing {
+                return Err(Attempt::Stale);
+            }
             if rules.len() != before {
                 after.insert(key, Some(chain));
             }
@@ -593,6 +597,7 @@ impl Planner<'_> {
             self.going.push(key);
         }
         self.pending.chains = after.into_iter().map(|((at, name), chain)| (at, name, chain)).collect();
+        Ok(())
     }
 
     fn finish(self) -> (Plan, Pending) {
@@ -638,3 +643,5 @@ fn role(owner: &Owner, shared: bool) -> Role {
         Owner::Nobody => Role::Foreign,
     }
 }
+
+const _: () = assert!(size_of::<Change>() <= 64);

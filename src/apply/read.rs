@@ -6,6 +6,7 @@
 //! Invariant: what is read belongs to one generation; when it moves while we read, we read again.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 
 use super::Attempt;
 use super::plan::{Change, Extent, Pending, Plan};
@@ -16,7 +17,7 @@ use crate::name::{ChainName, IpsetName};
 use crate::nft::userdata::{self, Role, Userdata};
 use crate::nft::{self, listing};
 use crate::rule::{Family, Match};
-use crate::ruleset::{Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
+use crate::ruleset::{ChainRules, Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
 use crate::wrap::{Model, Place, TableId, TableKind};
 
 /// Up to so many chains are read one by one; beyond, the whole table is cheaper.
@@ -121,7 +122,7 @@ fn observe_family<K: Kernel + ?Sized>(
             owner,
             policy: chain.base.as_ref().and_then(|b| b.policy),
             hook: chain.base.map(|b| (b.kind, b.hook, b.priority)),
-            rules: concerns.then(Vec::new),
+            rules: if concerns { ChainRules::Read(Vec::new()) } else { ChainRules::Unread },
         };
         table.chains.insert(chain.name, entry);
     }
@@ -152,9 +153,10 @@ fn read_rules<K: Kernel + ?Sized>(
 ) -> Result<(), Error> {
     let Some(table) = observed.tables.get_mut(&at) else { return Ok(()) };
     for rule in dump(kernel, at, chains)? {
-        if let Some(rules) = table.chains.get_mut(&rule.chain).and_then(|c| c.rules.as_mut()) {
+        if let Some(ChainRules::Read(rules)) = table.chains.get_mut(&rule.chain).map(|c| &mut c.rules) {
             let identity = Identity::Program(Box::new(read_program(at, &rule)));
-            rules.push(ObservedRule { identity, handle: rule.handle, owner: owner(model, &rule) });
+            let handle = rule.handle.and_then(NonZeroU64::new);
+            rules.push(ObservedRule { identity, handle, owner: owner(model, &rule) });
         }
     }
     Ok(())
@@ -201,41 +203,76 @@ fn owner(model: &Model, rule: &nft::Rule) -> Owner {
     }
 }
 
-/// Reads the handles of changed chains that we filled ourselves and have not read since.
-pub(super) fn handles<K: Kernel + ?Sized>(
+/// Reads what a change needs to know and we do not: the handles of chains that we filled ourselves, and the rules of
+/// chains that did not concern us before.
+pub(super) fn complete<K: Kernel + ?Sized>(
     kernel: &mut K,
     model: &Model,
     observed: &mut Observed,
 ) -> Result<(), Attempt> {
-    let mut missing: HashMap<TableId, Vec<ChainName>> = HashMap::new();
+    let mut handles: HashMap<TableId, Vec<ChainName>> = HashMap::new();
+    let mut rules: HashMap<TableId, Vec<ChainName>> = HashMap::new();
     for (at, name) in model.dirty() {
-        let unread = observed
-            .table(at)
-            .and_then(|t| t.chains.get(name))
-            .and_then(|c| c.rules.as_ref())
-            .is_some_and(|rules| rules.iter().any(|r| r.handle.is_none()));
-        if unread && !observed.is_going(model, at, name) {
-            missing.entry(at).or_default().push(name.clone());
+        let Some(chain) = observed.table(at).and_then(|t| t.chains.get(name)) else { continue };
+        if observed.is_going(model, at, name) {
+            continue;
+        }
+        if matches!(chain.rules, ChainRules::Unread) {
+            rules.entry(at).or_default().push(name.clone());
+        } else if chain.rules.lacks_handles() {
+            handles.entry(at).or_default().push(name.clone());
         }
     }
-    for (at, chains) in missing {
-        let names: HashSet<&ChainName> = chains.iter().collect();
-        let mut found: HashMap<ChainName, Vec<Option<u64>>> = HashMap::new();
-        for rule in dump(kernel, at, &chains)? {
-            if names.contains(&rule.chain) {
-                found.entry(rule.chain).or_default().push(rule.handle);
+    for (at, chains) in rules {
+        let Some(table) = observed.tables.get_mut(&at) else { continue };
+        for chain in &chains {
+            if let Some(chain) = table.chains.get_mut(chain) {
+                chain.rules = ChainRules::Read(Vec::new());
             }
         }
-        let Some(table) = observed.tables.get_mut(&at) else { continue };
-        for name in chains {
-            let handles = found.remove(&name).unwrap_or_default();
-            let Some(rules) = table.chains.get_mut(&name).and_then(|c| c.rules.as_mut()) else { continue };
-            // Another number of rules than we left there: somebody was here. The commit would be refused as stale.
-            if handles.len() != rules.len() {
-                return Err(Attempt::Stale);
+        read_rules(kernel, model, at, &chains, observed)?;
+    }
+    for (at, chains) in handles {
+        read_handles(kernel, at, &chains, observed)?;
+    }
+    Ok(())
+}
+
+fn read_handles<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    at: TableId,
+    chains: &[ChainName],
+    observed: &mut Observed,
+) -> Result<(), Attempt> {
+    let names: HashSet<&ChainName> = chains.iter().collect();
+    let mut found: HashMap<ChainName, Vec<Option<NonZeroU64>>> = HashMap::new();
+    for rule in dump(kernel, at, chains)? {
+        if names.contains(&rule.chain) {
+            found.entry(rule.chain).or_default().push(rule.handle.and_then(NonZeroU64::new));
+        }
+    }
+    let Some(table) = observed.tables.get_mut(&at) else { return Ok(()) };
+    for name in chains {
+        let handles = found.remove(name).unwrap_or_default();
+        let Some(chain) = table.chains.get_mut(name) else { continue };
+        // Another number of rules than we left there: somebody was here. The commit would be refused as stale.
+        if handles.len() != chain.rules.len() {
+            return Err(Attempt::Stale);
+        }
+        match &mut chain.rules {
+            ChainRules::Unread => {}
+            ChainRules::Read(rules) => {
+                for (rule, handle) in rules.iter_mut().zip(handles) {
+                    rule.handle = handle;
+                }
             }
-            for (rule, handle) in rules.iter_mut().zip(handles) {
-                rule.handle = handle;
+            ChainRules::Sent(rules) => {
+                let read = rules.iter().zip(handles).map(|(rule, handle)| ObservedRule {
+                    identity: Identity::Rule(rule.clone()),
+                    handle,
+                    owner: Owner::Us(Place::Normal),
+                });
+                chain.rules = ChainRules::Read(read.collect());
             }
         }
     }
@@ -304,26 +341,23 @@ pub(super) fn check_references<K: Kernel + ?Sized>(
     if going.is_empty() {
         return Ok(());
     }
-    let mut leaving: Vec<(TableId, &Identity)> = Vec::new();
+    let mut leaving: Vec<(TableId, &ChainName)> = Vec::new();
     for change in plan.changes() {
         match change {
-            Change::DeleteRule { table, identity, .. } => leaving.push((*table, identity)),
+            Change::DeleteRule { table, identity, .. } => leaving.extend(identity.target().map(|t| (*table, t))),
             Change::FlushChain { table, chain } => {
-                let rules = observed.table(*table).and_then(|t| t.chains.get(chain)).and_then(|c| c.rules.as_ref());
-                leaving.extend(rules.into_iter().flatten().map(|rule| (*table, &rule.identity)));
+                let chain = observed.table(*table).and_then(|t| t.chains.get(chain));
+                leaving.extend(chain.into_iter().flat_map(|c| c.rules.targets()).map(|target| (*table, target)));
             }
             _ => {}
         }
     }
     let mut accounted: HashMap<(TableId, &ChainName), usize> = HashMap::new();
-    for (at, identity) in leaving {
-        if let Some(key) = identity.target().and_then(|target| going.get(&(at, target))) {
-            *accounted.entry(*key).or_default() += 1;
-        }
+    for key in leaving.iter().filter_map(|key| going.get(key)) {
+        *accounted.entry(*key).or_default() += 1;
     }
     for (at, name) in going.iter().copied() {
-        let own =
-            observed.table(at).and_then(|t| t.chains.get(name)).and_then(|c| c.rules.as_ref()).map_or(0, Vec::len);
+        let own = observed.table(at).and_then(|t| t.chains.get(name)).map_or(0, |c| c.rules.len());
         let ours = accounted.get(&(at, name)).copied().unwrap_or(0) + own;
         let uses = kernel.chain(at.family.into(), &at.kind.table_name(), name)?.and_then(|c| c.uses);
         if uses.is_some_and(|uses| uses as usize > ours) {
@@ -337,7 +371,7 @@ pub(super) fn check_references<K: Kernel + ?Sized>(
 
 /// The rule outside of the plan that refers to the chain, in words.
 fn referrer<K: Kernel + ?Sized>(kernel: &mut K, plan: &Plan, at: TableId, name: &ChainName) -> Result<String, Error> {
-    let deleted: HashSet<u64> = plan
+    let deleted: HashSet<NonZeroU64> = plan
         .changes()
         .iter()
         .filter_map(|c| {
@@ -355,7 +389,8 @@ fn referrer<K: Kernel + ?Sized>(kernel: &mut K, plan: &Plan, at: TableId, name: 
     for rule in kernel.rules(at.family.into(), &at.kind.table_name(), None)? {
         let count = number.entry(rule.chain.clone()).or_default();
         *count += 1;
-        let counts = !flushed.contains(&rule.chain) && !rule.handle.is_some_and(|h| deleted.contains(&h));
+        let counts = !flushed.contains(&rule.chain)
+            && !rule.handle.and_then(NonZeroU64::new).is_some_and(|h| deleted.contains(&h));
         if counts && read_program(at, &rule).target() == Some(name) {
             return Ok(format!("rule {count} of chain {} [{}]", rule.chain, listing::compact(&rule.expressions)));
         }

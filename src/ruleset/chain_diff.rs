@@ -17,8 +17,6 @@ use crate::wrap::Place;
 pub struct Standing<K> {
     /// Its value, if it may be one of the wanted rules; `None` for a rule that is neither ours nor equal to ours.
     pub key: Option<K>,
-    /// Its handle.
-    pub handle: u64,
     /// Whose it is.
     pub role: Role,
 }
@@ -257,11 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn standing(rules: &[(char, Role)]) -> Vec<Standing<char>> {
-        rules
-            .iter()
-            .enumerate()
-            .map(|(i, &(key, role))| Standing { key: Some(key), handle: i as u64 + 1, role })
-            .collect()
+        rules.iter().map(|&(key, role)| Standing { key: Some(key), role }).collect()
     }
 
     fn ours(text: &str) -> Vec<Standing<char>> {

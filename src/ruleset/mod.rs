@@ -9,4 +9,4 @@
 pub mod chain_diff;
 mod observed;
 
-pub use observed::{Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
+pub use observed::{ChainRules, Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};

@@ -1,6 +1,7 @@
 //! What stands in the kernel, as far as it concerns a model.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::compile::stock::Normal;
@@ -28,8 +29,69 @@ pub struct ObservedChain {
     pub policy: Option<Policy>,
     /// Its type, hook and priority, if it is a base chain.
     pub hook: Option<(Arc<str>, u32, i32)>,
-    /// Its rules in order; `None` when they do not concern us and were not read.
-    pub rules: Option<Vec<ObservedRule>>,
+    /// Its rules in order.
+    pub rules: ChainRules,
+}
+
+/// The rules of a chain, as far as they are known.
+#[derive(Debug, Clone, Default)]
+pub enum ChainRules {
+    /// They do not concern us and were not read.
+    #[default]
+    Unread,
+    /// They were read, or at least one of them was.
+    Read(Vec<ObservedRule>),
+    /// A chain of ours that we filled and have not read since: eight bytes a rule, which is what keeps a host of a
+    /// hundred thousand rules small. Handles are read when a change needs them.
+    Sent(Box<[Arc<Rule>]>),
+}
+
+impl ChainRules {
+    /// The rules with what was read of them.
+    #[must_use]
+    pub fn read(&self) -> Option<&[ObservedRule]> {
+        match self {
+            Self::Read(rules) => Some(rules),
+            _ => None,
+        }
+    }
+
+    /// How many rules there are; 0 when nothing is known of them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Unread => 0,
+            Self::Read(rules) => rules.len(),
+            Self::Sent(rules) => rules.len(),
+        }
+    }
+
+    /// Whether there are no rules, as far as is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The chains that its rules jump or go to.
+    pub fn targets(&self) -> impl Iterator<Item = &ChainName> {
+        let (read, sent): (&[ObservedRule], &[Arc<Rule>]) = match self {
+            Self::Unread => (&[], &[]),
+            Self::Read(rules) => (rules, &[]),
+            Self::Sent(rules) => (&[], rules),
+        };
+        let sent = sent.iter().filter_map(|rule| rule.chain_ref());
+        read.iter().filter_map(|rule| rule.identity.target()).chain(sent.map(|chain| chain.name()))
+    }
+
+    /// Whether the handles of some rules are not known.
+    #[must_use]
+    pub fn lacks_handles(&self) -> bool {
+        match self {
+            Self::Unread => false,
+            Self::Read(rules) => rules.iter().any(|rule| rule.handle.is_none()),
+            Self::Sent(rules) => !rules.is_empty(),
+        }
+    }
 }
 
 /// Who a chain or rule is marked for in its user data.
@@ -47,7 +109,7 @@ pub struct ObservedRule {
     /// What it is.
     pub identity: Identity,
     /// Its handle; `None` for a rule we sent and have not read back.
-    pub handle: Option<u64>,
+    pub handle: Option<NonZeroU64>,
     /// Whose it is.
     pub owner: Owner,
 }
