@@ -119,6 +119,8 @@ struct Reader<'a> {
     /// Rules by their text, over all tables: a rule is the same in each.
     known: HashMap<&'a str, Arc<Rule>>,
     errors: Vec<ParseError>,
+    /// Whether the last line stood outside of a table and was reported: a file of another kind is one mistake.
+    astray: bool,
 }
 
 /// The table that is being read.
@@ -140,6 +142,7 @@ impl<'a> Reader<'a> {
             open: None,
             known: HashMap::new(),
             errors: Vec::new(),
+            astray: false,
         }
     }
 
@@ -178,10 +181,16 @@ impl<'a> Reader<'a> {
             None => return Ok(()),
             // A comment may hold anything but what could pass for another line.
             Some(b'#') => return check_controls(line, start),
-            Some(b'*') => return self.table(line, whole, number),
+            Some(b'*') => {
+                self.astray = false;
+                return self.table(line, whole, number);
+            }
             _ => {}
         }
         let Some(open) = &mut self.open else {
+            if std::mem::replace(&mut self.astray, true) {
+                return Ok(());
+            }
             check_controls(line, start)?;
             return Err(ParseError::new(ErrorKind::OutsideTable, whole));
         };

@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use nftwrap::compile::{CompileError, Ipsets, Program, native};
 use nftwrap::name::{ChainName, IpsetName, TableName};
+use nftwrap::nft::expr::Counter;
 use nftwrap::rule::{Family, InterfaceMatch, Masked, Match, Not, Protocol, Rule};
 
 /// Why there is no text.
@@ -57,18 +58,32 @@ impl Untranslatable {
 /// # Errors
 /// [`Untranslatable`] when a part of the rule has no equal in nft, or does not fit the family.
 pub fn nft(rule: &Rule, family: Family, table: &TableName, chain: &ChainName) -> Result<String, Untranslatable> {
+    let statement = statement(rule, family, Some(Counter::default()))?;
+    let family = nftwrap::nft::Family::from(family).name();
+    Ok(format!("add rule {family} {table} {chain} {statement}"))
+}
+
+/// The rule alone, as it stands in a chain: `tcp dport 22 counter accept`. With a counter that has counted, its numbers
+/// follow the word.
+///
+/// # Errors
+/// As [`nft`].
+pub fn statement(rule: &Rule, family: Family, counter: Option<Counter>) -> Result<String, Untranslatable> {
     let fallbacks = native::fallbacks(rule, family, &AnySet)?;
     // A second comment is the one thing that can be left out: it asks nothing.
     if let Some(first) = fallbacks.iter().find(|f| f.part != "comment") {
         return Err(Untranslatable::Extension { part: first.part, reason: first.reason });
     }
-    let family_word = if family == Family::Ipv4 { "ip" } else { "ip6" };
-    let mut text = Text { family, protocol: rule.protocol, out: format!("add rule {family_word} {table} {chain}") };
+    let mut text = Text { family, protocol: rule.protocol, out: String::new() };
     base(rule, &mut text);
     for m in &rule.matches {
         matches::write(m, &mut text)?;
     }
-    text.word("counter");
+    match counter {
+        None => {}
+        Some(Counter { packets: 0, bytes: 0 }) => text.word("counter"),
+        Some(Counter { packets, bytes }) => text.word(format_args!("counter packets {packets} bytes {bytes}")),
+    }
     if let Some(target) = &rule.target {
         targets::write(target, &mut text)?;
     }
@@ -114,7 +129,8 @@ struct Text {
 impl Text {
     /// Appends words.
     fn word(&mut self, words: impl std::fmt::Display) {
-        let _ = write!(self.out, " {words}");
+        let blank = if self.out.is_empty() { "" } else { " " };
+        let _ = write!(self.out, "{blank}{words}");
     }
 
     /// Appends a quoted string, in which nft's language has no escapes.

@@ -103,9 +103,10 @@ fn write<'c>(
             },
             origin,
         ),
-        Change::AddChain { chain, base, mark, .. } => batch.add_chain(
+        Change::AddChain { chain, base, counters, mark, .. } => batch.add_chain(
             &Chain {
                 base: base.as_deref().cloned(),
+                counters: counters.as_deref().copied(),
                 userdata: mark.as_ref().map(|mark| {
                     let mut userdata = Vec::new();
                     append_mark(&mut userdata, mark, Place::Normal);
@@ -115,9 +116,14 @@ fn write<'c>(
             },
             origin,
         ),
-        Change::SetPolicy { chain, base, .. } => {
-            batch.add_chain(&Chain { base: Some((**base).clone()), ..named(family, table, chain) }, origin);
-        }
+        Change::SetPolicy { chain, base, counters, .. } => batch.add_chain(
+            &Chain {
+                base: Some((**base).clone()),
+                counters: counters.as_deref().copied(),
+                ..named(family, table, chain)
+            },
+            origin,
+        ),
         Change::DeleteRule { chain, handle, .. } => batch.delete_rule(family, table, chain, handle.get(), origin),
         Change::AddRule { chain, before, mark, .. } => {
             let Some(form) = forms.next().and_then(|form| compiled.form(*form)) else { return };

@@ -37,6 +37,8 @@ pub enum Change {
         chain: ChainName,
         /// Hook, type and priority of a base chain.
         base: Option<Box<BaseChain>>,
+        /// Packets and bytes that its policy starts from.
+        counters: Option<Box<Counter>>,
         /// The mark in its user data.
         mark: Option<Mark>,
     },
@@ -48,6 +50,8 @@ pub enum Change {
         chain: ChainName,
         /// Its hook, type and priority, and the new policy.
         base: Box<BaseChain>,
+        /// Packets and bytes that the policy starts from; `None`: it goes on from what it has counted.
+        counters: Option<Box<Counter>>,
     },
     /// Delete a rule.
     DeleteRule {
@@ -281,11 +285,14 @@ impl Planner<'_> {
     fn chain(&mut self, at: TableId, chain: &Chain) -> Result<(), Attempt> {
         let now = self.observed.table(at).and_then(|t| t.chains.get(chain.name()));
         let base = self.base(at, chain, now)?;
+        // As with rules, a policy that stands keeps what it has counted.
+        let counters = || chain.policy_counters().filter(|_| self.model.component().is_none()).map(Box::new);
         match now {
             None => self.plan.changes.push(Change::AddChain {
                 table: at,
                 chain: chain.name().clone(),
                 base: base.clone().map(Box::new),
+                counters: counters(),
                 mark: self.chain_mark(chain),
             }),
             Some(now) => {
@@ -293,8 +300,9 @@ impl Planner<'_> {
                     && base.policy.is_some()
                     && now.policy != base.policy
                 {
-                    let base = Box::new(base.clone());
-                    self.plan.changes.push(Change::SetPolicy { table: at, chain: chain.name().clone(), base });
+                    let (base, counters) = (Box::new(base.clone()), counters());
+                    let chain = chain.name().clone();
+                    self.plan.changes.push(Change::SetPolicy { table: at, chain, base, counters });
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! Invariant: everything printed comes from the kernel alone.
 
 mod json;
-// mod nft_text;
+mod nft_text;
 mod read;
 mod save;
 mod tree;

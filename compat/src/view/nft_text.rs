@@ -48,6 +48,7 @@ fn print_chain(out: &mut String, table: &TableView, chain: &ChainView) {
 }
 
 fn text(table: &TableView, view: &RuleView) -> String {
-    let words = view.rule.as_ref().ok().and_then(|rule| translate::statement(rule, table.id.family).ok());
-    words.unwrap_or_else(|| format!("# {}", listing::compact(&view.expressions)))
+    let words = |rule| translate::statement(rule, table.id.family, view.counter).map_err(|reason| reason.to_string());
+    let words = view.rule.as_ref().map_err(ToString::to_string).and_then(words);
+    words.unwrap_or_else(|reason| format!("# {} # {reason}", listing::compact(&view.expressions)))
 }

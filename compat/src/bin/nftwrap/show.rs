@@ -29,7 +29,7 @@ pub(crate) fn print(view: &View, format: Format) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Format::Nft => Ok(()),
+        Format::Nft => output::print(&view.nft()),
         Format::Json => output::print_json(&view.json()),
         Format::Tree => output::print(&view.tree()),
     }
