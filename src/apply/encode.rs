@@ -56,6 +56,9 @@ pub(super) fn batch(
     // One piece of memory from the start: growing by doubling would touch twice as many pages.
     buffer.reserve(size + plan.changes().len() * MESSAGE_SIZE);
     let mut batch = Batch::begin_in(buffer, Some(generation));
+    if compiled.uses.len() <= ECHOED {
+        batch.ask_for_handles();
+    }
     let mut forms = compiled.uses.iter();
     let mut at: Option<(TableId, Family, TableName)> = None;
     for (index, change) in plan.changes().iter().enumerate() {
@@ -77,6 +80,10 @@ pub(super) fn batch(
     report.encode += encoding.elapsed();
     Ok(sealed)
 }
+
+/// Up to so many new rules are sent back with their handles. An answer is a kilobyte of receive buffer at the most, of
+/// which a socket has 208 KiB.
+const ECHOED: usize = 64;
 
 /// Bytes of a rule's message beside its expressions and user data: headers, table, a chain's name of usual length.
 const MESSAGE_SIZE: usize = 96;

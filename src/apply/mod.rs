@@ -16,7 +16,8 @@
 //! # What is remembered
 //!
 //! After a commit the state is known without reading it: the generation that the batch was guarded by plus one, and our
-//! own rules. Only handles are not known; they are read back, chain by chain, when a later change needs them. When the
+//! own rules. The kernel sends the handles of few new rules back; those of a big load are read, chain by chain, when a
+//! later change needs them. When the
 //! generation has moved, everything that concerns us is read again.
 
 mod encode;
@@ -32,7 +33,8 @@ pub use report::Report;
 
 use crate::error::Error;
 use crate::kernel::{CommitError, Kernel};
-use crate::wrap::Model;
+use crate::name::ChainName;
+use crate::wrap::{Model, TableId};
 use plan::Extent;
 use read::Observed;
 
@@ -94,7 +96,8 @@ impl Memory {
                     report.total = start.elapsed();
                     return Ok((plan, report));
                 }
-                Err(Attempt::Stale) => self.forget(),
+                // A plan that is still incomplete after reading: the chains changed under us.
+                Err(Attempt::Stale | Attempt::Incomplete(_)) => self.forget(),
                 Err(Attempt::Failed(error)) => return Err(*error),
             }
         }
@@ -125,7 +128,14 @@ impl Memory {
 
         let planning = Instant::now();
         plan::check_model(model, observed)?;
-        let (plan, pending) = plan::plan(model, observed, &ipsets, extent)?;
+        let (plan, mut pending) = match plan::plan(model, observed, &ipsets, extent) {
+            // Only now it is known which of the rules that we sent must be named by handle.
+            Err(Attempt::Incomplete(chains)) => {
+                read::handles(kernel, chains, observed)?;
+                plan::plan(model, observed, &ipsets, extent)?
+            }
+            planned => planned?,
+        };
         read::check_references(kernel, model, observed, &plan)?;
         report.plan += planning.elapsed();
         report.count(&plan);
@@ -163,14 +173,16 @@ impl Memory {
             }
         };
         report.kernel += committed.elapsed;
-        self.buffer = sealed.into_bytes();
         if mode.commits() {
+            let handles = committed.handles.iter().filter_map(|(seq, handle)| Some((sealed.index(*seq)?, *handle)));
+            pending.learn(&plan, handles);
             observed.install(pending);
             observed.adopted = true;
             observed.generation = next_generation(observed.generation);
             report.generation = observed.generation;
             model.mark_applied();
         }
+        self.buffer = sealed.into_bytes();
         Ok(plan)
     }
 }
@@ -183,6 +195,8 @@ fn next_generation(generation: u32) -> u32 {
 /// How one attempt ended.
 enum Attempt {
     Stale,
+    /// The plan needs handles of rules in these chains.
+    Incomplete(Vec<(TableId, ChainName)>),
     Failed(Box<Error>),
 }
 

@@ -80,6 +80,8 @@ pub enum Change {
         mark: Option<Box<(Mark, Place)>>,
         /// Its place among the wanted rules of the chain, from 1.
         number: u32,
+        /// Its place among all rules that will stand in the chain, from 0.
+        at: u32,
         /// The line of the file that it came from.
         line: Option<NonZeroU32>,
     },
@@ -167,6 +169,31 @@ pub(super) struct Pending {
     pub(super) chains: Vec<(TableId, ChainName, Option<ObservedChain>)>,
 }
 
+impl Pending {
+    /// Notes the handles that the kernel gave to new rules: pairs of a change's index and a handle.
+    pub(super) fn learn(&mut self, plan: &Plan, handles: impl IntoIterator<Item = (usize, u64)>) {
+        let mut learnt: HashMap<(TableId, &ChainName), Vec<(usize, NonZeroU64)>> = HashMap::new();
+        for (index, handle) in handles {
+            if let (Some(Change::AddRule { table, chain, at, .. }), Some(handle)) =
+                (plan.changes.get(index), NonZeroU64::new(handle))
+            {
+                learnt.entry((*table, chain)).or_default().push((*at as usize, handle));
+            }
+        }
+        for (table, name, chain) in &mut self.chains {
+            let Some(handles) = learnt.get(&(*table, &*name)) else { continue };
+            let Some(chain) = chain else { continue };
+            chain.rules.update(|rules| {
+                for (at, handle) in handles {
+                    if let Some(rule) = rules.get_mut(*at) {
+                        rule.handle = Some(*handle);
+                    }
+                }
+            });
+        }
+    }
+}
+
 /// Refuses a model whose jumps lead nowhere, in circles, or too deep, before anything is sent.
 pub(super) fn check_model(model: &Model, observed: &Observed) -> Result<(), Error> {
     model
@@ -203,6 +230,7 @@ pub(super) fn plan(
         rules: Vec::new(),
         going: Vec::new(),
         pending: Pending::default(),
+        missing: Vec::new(),
     };
     match extent {
         Extent::Changes => {
@@ -214,16 +242,16 @@ pub(super) fn plan(
                 .map(|(at, name)| (at, name.clone()))
                 .collect();
             if !given_up.is_empty() {
-                planner.sweep(given_up)?;
+                planner.sweep(given_up);
             }
         }
         Extent::Everything => planner.all()?,
         Extent::Removal => {
             planner.all()?;
-            planner.sweep(observed.chains().map(|(at, name, _)| (at, name.clone())).collect())?;
+            planner.sweep(observed.chains().map(|(at, name, _)| (at, name.clone())).collect());
         }
     }
-    Ok(planner.finish())
+    if planner.missing.is_empty() { Ok(planner.finish()) } else { Err(Attempt::Incomplete(planner.missing)) }
 }
 
 struct Planner<'a> {
@@ -235,6 +263,8 @@ struct Planner<'a> {
     rules: Vec<Change>,
     going: Vec<(TableId, ChainName)>,
     pending: Pending,
+    /// Chains of which a change needs a handle that is not known.
+    missing: Vec<(TableId, ChainName)>,
 }
 
 impl Planner<'_> {
@@ -307,9 +337,9 @@ impl Planner<'_> {
             }
         }
         let shared = self.is_shared(chain.kind());
-        let next = match now.and_then(|n| n.rules.read()) {
+        let next = match now.map(|n| n.rules.listed()) {
             None => self.fill(at, chain, shared),
-            Some(rules) => ChainRules::Read(self.merge(at, chain, rules, shared)?),
+            Some(rules) => ChainRules::Read(self.merge(at, chain, &rules, shared)?),
         };
         let observed = ObservedChain {
             owner: now.map_or_else(|| self.chain_mark(chain), |n| n.owner.clone()),
@@ -370,6 +400,7 @@ impl Planner<'_> {
             counters: entry.counters().filter(|c| *c != Counter::default()).map(Box::new),
             mark: if shared { self.rule_mark(at, entry.rule()).map(|m| Box::new((m, entry.place()))) } else { None },
             number: u32::try_from(index + 1).unwrap_or(u32::MAX),
+            at: u32::try_from(index).unwrap_or(u32::MAX),
             line: entry.line().and_then(NonZeroU32::new),
         }
     }
@@ -403,12 +434,20 @@ impl Planner<'_> {
         ChainRules::Read(next)
     }
 
-    /// Deletes a rule that stands. A change to a chain is planned only after its handles were read.
-    fn delete(&mut self, at: TableId, chain: &ChainName, rule: &ObservedRule) -> Result<(), Attempt> {
-        let handle = rule.handle.ok_or(Attempt::Stale)?;
-        let identity = rule.identity.clone();
-        self.rules.push(Change::DeleteRule { table: at, chain: chain.clone(), handle, identity });
-        Ok(())
+    /// Deletes a rule that stands.
+    fn delete(&mut self, at: TableId, chain: &ChainName, rule: &ObservedRule) {
+        if let Some(handle) = self.handle(at, chain, rule) {
+            let identity = rule.identity.clone();
+            self.rules.push(Change::DeleteRule { table: at, chain: chain.clone(), handle, identity });
+        }
+    }
+
+    /// The handle of a rule that stands. One that is not known makes the plan incomplete.
+    fn handle(&mut self, at: TableId, chain: &ChainName, rule: &ObservedRule) -> Option<NonZeroU64> {
+        if rule.handle.is_none() && self.missing.last().is_none_or(|(table, name)| *table != at || name != chain) {
+            self.missing.push((at, chain.clone()));
+        }
+        rule.handle
     }
 
     /// A chain that stands: what is equal stays.
@@ -433,7 +472,8 @@ impl Planner<'_> {
             .collect();
         let difference = chain_diff::diff(&standing, &wanted);
         let mut stays = vec![true; now.len()];
-        let mut inserted: HashMap<Option<usize>, Vec<ObservedRule>> = HashMap::new();
+        // New rules by the rule they come before, each with the index of its change.
+        let mut inserted: HashMap<Option<usize>, Vec<(usize, ObservedRule)>> = HashMap::new();
         for step in difference.steps {
             match step {
                 Step::Delete(index) => {
@@ -441,16 +481,14 @@ impl Planner<'_> {
                     if let Some(stay) = stays.get_mut(index) {
                         *stay = false;
                     }
-                    self.delete(at, chain.name(), rule)?;
+                    self.delete(at, chain.name(), rule);
                 }
                 Step::Insert { wanted: index, before, moved_from } => {
                     let Some(entry) = entries.get(index).copied() else { continue };
                     let mut change = self.add(at, chain, index, entry, shared);
                     let moved = moved_from.and_then(|m| now.get(m));
                     if let Change::AddRule { before: handle, counters, mark, .. } = &mut change {
-                        if let Some(rule) = before.and_then(|b| now.get(b)) {
-                            *handle = Some(rule.handle.ok_or(Attempt::Stale)?);
-                        }
+                        *handle = before.and_then(|b| now.get(b)).and_then(|rule| self.handle(at, chain.name(), rule));
                         if let Some(Identity::Program(program)) = moved.map(|m| &m.identity)
                             && entry.counters().is_none()
                         {
@@ -458,7 +496,8 @@ impl Planner<'_> {
                         }
                         let owner = Self::owner(mark.as_deref(), entry.place());
                         let identity = Identity::Rule(entry.rule().clone());
-                        inserted.entry(before).or_default().push(ObservedRule { identity, handle: None, owner });
+                        let rule = ObservedRule { identity, handle: None, owner };
+                        inserted.entry(before).or_default().push((self.rules.len(), rule));
                     }
                     self.rules.push(change);
                 }
@@ -472,7 +511,7 @@ impl Planner<'_> {
         }
         let mut next = Vec::with_capacity(entries.len());
         for (index, ((rule, stay), entry)) in now.iter().zip(stays).zip(kept_as).enumerate() {
-            next.extend(inserted.remove(&Some(index)).into_iter().flatten());
+            self.settle(&mut next, inserted.remove(&Some(index)));
             if stay {
                 let mut rule = rule.clone();
                 if let Some(entry) = entry {
@@ -484,8 +523,18 @@ impl Planner<'_> {
                 next.push(rule);
             }
         }
-        next.extend(inserted.remove(&None).into_iter().flatten());
+        self.settle(&mut next, inserted.remove(&None));
         Ok(next)
+    }
+
+    /// Puts new rules into the list of those that will stand, and notes in their changes where.
+    fn settle(&mut self, next: &mut Vec<ObservedRule>, inserted: Option<Vec<(usize, ObservedRule)>>) {
+        for (change, rule) in inserted.into_iter().flatten() {
+            if let Some(Change::AddRule { at, .. }) = self.rules.get_mut(change) {
+                *at = u32::try_from(next.len()).unwrap_or(u32::MAX);
+            }
+            next.push(rule);
+        }
     }
 
     /// Small numbers for rules: equal programs have the same one.
@@ -549,13 +598,13 @@ impl Planner<'_> {
             return Ok(());
         }
         // A chain of others: only what carries our mark goes.
-        let Some(rules) = now.rules.read() else { return Ok(()) };
+        let rules = now.rules.listed();
         let (ours, rest): (Vec<_>, Vec<_>) = rules.iter().cloned().partition(|r| matches!(r.owner, Owner::Us(_)));
         if ours.is_empty() {
             return Ok(());
         }
         for rule in &ours {
-            self.delete(at, name, rule)?;
+            self.delete(at, name, rule);
         }
         let next = ObservedChain { rules: ChainRules::Read(rest), ..now.clone() };
         self.pending.chains.push((at, name.clone(), Some(next)));
@@ -564,7 +613,7 @@ impl Planner<'_> {
 
     /// Of these shared chains, those that no component has a rule in any more go, with the jumps to them that all
     /// components share.
-    fn sweep(&mut self, candidates: Vec<(TableId, ChainName)>) -> Result<(), Attempt> {
+    fn sweep(&mut self, candidates: Vec<(TableId, ChainName)>) {
         let mut after: HashMap<(TableId, ChainName), Option<ObservedChain>> =
             self.pending.chains.drain(..).map(|(at, name, chain)| ((at, name), chain)).collect();
         let mut empty: Vec<(TableId, ChainName)> = candidates
@@ -584,18 +633,14 @@ impl Planner<'_> {
             let Some(mut chain) = after.get(&key).cloned().unwrap_or_else(now) else { continue };
             let ChainRules::Read(rules) = &mut chain.rules else { continue };
             let before = rules.len();
-            let mut missing = false;
             rules.retain(|rule| {
                 let target = rule.identity.target().map(|target| (key.0, target.clone()));
                 let goes = matches!(rule.owner, Owner::Common(_)) && target.is_some_and(|t| empty.contains(&t));
                 if goes {
-                    missing |= self.delete(key.0, &key.1, rule).is_err();
+                    self.delete(key.0, &key.1, rule);
                 }
                 !goes
             });
-            if missing {
-                return Err(Attempt::Stale);
-            }
             if rules.len() != before {
                 after.insert(key, Some(chain));
             }
@@ -605,7 +650,6 @@ impl Planner<'_> {
             self.going.push(key);
         }
         self.pending.chains = after.into_iter().map(|((at, name), chain)| (at, name, chain)).collect();
-        Ok(())
     }
 
     fn finish(self) -> (Plan, Pending) {

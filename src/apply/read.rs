@@ -203,27 +203,20 @@ fn owner(model: &Model, rule: &nft::Rule) -> Owner {
     }
 }
 
-/// Reads what a change needs to know and we do not: the handles of chains that we filled ourselves, and the rules of
-/// chains that did not concern us before.
+/// Reads the rules of chains that did not concern us before and do now.
 pub(super) fn complete<K: Kernel + ?Sized>(
     kernel: &mut K,
     model: &Model,
     observed: &mut Observed,
-) -> Result<(), Attempt> {
-    let mut handles: HashMap<TableId, Vec<ChainName>> = HashMap::new();
-    let mut rules: HashMap<TableId, Vec<ChainName>> = HashMap::new();
+) -> Result<(), Error> {
+    let mut unread: HashMap<TableId, Vec<ChainName>> = HashMap::new();
     for (at, name) in model.dirty() {
-        let Some(chain) = observed.table(at).and_then(|t| t.chains.get(name)) else { continue };
-        if observed.is_going(model, at, name) {
-            continue;
-        }
-        if matches!(chain.rules, ChainRules::Unread) {
-            rules.entry(at).or_default().push(name.clone());
-        } else if chain.rules.lacks_handles() {
-            handles.entry(at).or_default().push(name.clone());
+        let chain = observed.table(at).and_then(|t| t.chains.get(name));
+        if chain.is_some_and(|c| matches!(c.rules, ChainRules::Unread)) && !observed.is_going(model, at, name) {
+            unread.entry(at).or_default().push(name.clone());
         }
     }
-    for (at, chains) in rules {
+    for (at, chains) in unread {
         let Some(table) = observed.tables.get_mut(&at) else { continue };
         for chain in &chains {
             if let Some(chain) = table.chains.get_mut(chain) {
@@ -232,10 +225,20 @@ pub(super) fn complete<K: Kernel + ?Sized>(
         }
         read_rules(kernel, model, at, &chains, observed)?;
     }
-    for (at, chains) in handles {
-        read_handles(kernel, at, &chains, observed)?;
-    }
     Ok(())
+}
+
+/// Reads the handles of chains that we filled ourselves.
+pub(super) fn handles<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    chains: Vec<(TableId, ChainName)>,
+    observed: &mut Observed,
+) -> Result<(), Attempt> {
+    let mut by_table: HashMap<TableId, Vec<ChainName>> = HashMap::new();
+    for (at, chain) in chains {
+        by_table.entry(at).or_default().push(chain);
+    }
+    by_table.into_iter().try_for_each(|(at, chains)| read_handles(kernel, at, &chains, observed))
 }
 
 fn read_handles<K: Kernel + ?Sized>(
@@ -259,22 +262,11 @@ fn read_handles<K: Kernel + ?Sized>(
         if handles.len() != chain.rules.len() {
             return Err(Attempt::Stale);
         }
-        match &mut chain.rules {
-            ChainRules::Unread => {}
-            ChainRules::Read(rules) => {
-                for (rule, handle) in rules.iter_mut().zip(handles) {
-                    rule.handle = handle;
-                }
+        chain.rules.update(|rules| {
+            for (rule, handle) in rules.iter_mut().zip(handles) {
+                rule.handle = handle;
             }
-            ChainRules::Sent(rules) => {
-                let read = rules.iter().zip(handles).map(|(rule, handle)| ObservedRule {
-                    identity: Identity::Rule(rule.clone()),
-                    handle,
-                    owner: Owner::Us(Place::Normal),
-                });
-                chain.rules = ChainRules::Read(read.collect());
-            }
-        }
+        });
     }
     Ok(())
 }

@@ -139,7 +139,9 @@ impl<T: Transport> Live<T> {
         let start = Instant::now();
         self.transport.send(bytes).map_err(not_sent)?;
         self.drain(&mut outcome)?;
-        outcome.judge(batch).map(|()| Committed { elapsed: start.elapsed() })
+        let elapsed = start.elapsed();
+        let handles = std::mem::take(&mut outcome.handles);
+        outcome.judge(batch).map(|()| Committed { elapsed, handles })
     }
 
     fn drain(&mut self, outcome: &mut Outcome) -> Result<(), CommitError> {
@@ -161,17 +163,26 @@ struct Outcome {
     /// Some answer was lost, so success cannot be told from what is there.
     lost: bool,
     malformed: Option<MessageError>,
+    /// Rules that were sent back, by sequence number.
+    handles: Vec<(u32, u64)>,
 }
 
 impl Outcome {
     fn read(&mut self, datagram: &[u8]) {
         for message in Messages::new(datagram) {
-            match message.and_then(|message| Ack::decode(&message)) {
-                Ok(Some(ack)) => self.acks.push(ack),
-                Ok(None) => {}
-                Err(error) => {
-                    self.malformed.get_or_insert(error);
+            let read = message.and_then(|message| {
+                match Ack::decode(&message)? {
+                    Some(ack) => self.acks.push(ack),
+                    None if message.header.kind == message_type(NFT_MSG_NEWRULE) => {
+                        let handle = handle(&message)?;
+                        self.handles.extend(handle.map(|handle| (message.header.seq, handle)));
+                    }
+                    None => {}
                 }
+                Ok(())
+            });
+            if let Err(error) = read {
+                self.malformed.get_or_insert(error);
             }
         }
     }
@@ -199,6 +210,17 @@ impl Outcome {
         let acknowledged = self.acks.iter().any(|ack| ack.is_success() && ack.seq == batch.last_seq());
         if acknowledged && !self.lost { Ok(()) } else { Err(CommitError::NoAnswer) }
     }
+}
+
+/// The handle in a rule that the kernel sends back.
+fn handle(message: &message::Message<'_>) -> Result<Option<u64>, MessageError> {
+    for attr in message.family()?.1 {
+        let attr = attr?;
+        if attr.kind == NFTA_RULE_HANDLE {
+            return Ok(Some(attr.u64_be()?));
+        }
+    }
+    Ok(None)
 }
 
 fn failed(what: &'static str, error: RequestError) -> Error {

@@ -112,8 +112,11 @@ pub trait Kernel {
 }
 
 /// What is known about a transaction that went through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
     /// Time from the start of sending until all answers were there.
     pub elapsed: Duration,
+    /// The handles of new rules by the sequence number of their message, if the batch asked for them
+    /// ([`Batch::ask_for_handles`](crate::transaction::Batch::ask_for_handles)).
+    pub handles: Vec<(u32, u64)>,
 }

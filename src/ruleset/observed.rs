@@ -1,5 +1,6 @@
 //! What stands in the kernel, as far as it concerns a model.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -56,6 +57,26 @@ impl ChainRules {
         }
     }
 
+    /// The rules one by one; none when they were not read.
+    #[must_use]
+    pub fn listed(&self) -> Cow<'_, [ObservedRule]> {
+        match self {
+            Self::Unread => Cow::Borrowed(&[]),
+            Self::Read(rules) => Cow::Borrowed(rules),
+            Self::Sent(rules) => rules.iter().cloned().map(ObservedRule::sent).collect(),
+        }
+    }
+
+    /// Changes what is known of the rules, one by one.
+    pub fn update(&mut self, change: impl FnOnce(&mut [ObservedRule])) {
+        let mut rules = match std::mem::take(self) {
+            Self::Read(rules) => rules,
+            other => other.listed().into_owned(),
+        };
+        change(&mut rules);
+        *self = Self::Read(rules);
+    }
+
     /// How many rules there are; 0 when nothing is known of them.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -82,16 +103,6 @@ impl ChainRules {
         let sent = sent.iter().filter_map(|rule| rule.chain_ref());
         read.iter().filter_map(|rule| rule.identity.target()).chain(sent.map(|chain| chain.name()))
     }
-
-    /// Whether the handles of some rules are not known.
-    #[must_use]
-    pub fn lacks_handles(&self) -> bool {
-        match self {
-            Self::Unread => false,
-            Self::Read(rules) => rules.iter().any(|rule| rule.handle.is_none()),
-            Self::Sent(rules) => !rules.is_empty(),
-        }
-    }
 }
 
 /// Who a chain or rule is marked for in its user data.
@@ -112,6 +123,14 @@ pub struct ObservedRule {
     pub handle: Option<NonZeroU64>,
     /// Whose it is.
     pub owner: Owner,
+}
+
+impl ObservedRule {
+    /// A rule of a chain of ours that we sent and have not read back.
+    #[must_use]
+    pub fn sent(rule: Arc<Rule>) -> Self {
+        Self { identity: Identity::Rule(rule), handle: None, owner: Owner::Us(Place::Normal) }
+    }
 }
 
 /// What a rule is.

@@ -21,6 +21,8 @@ pub struct Batch {
     /// Where the last operation starts.
     last: usize,
     failure: Option<SealError>,
+    /// `NLM_F_ECHO` on new rules, or nothing.
+    pub(super) echo: NewFlags,
 }
 
 impl Batch {
@@ -40,7 +42,14 @@ impl Batch {
         bytes.clear();
         let written = message::append_batch_begin(&mut bytes, Self::FIRST_SEQ, generation);
         debug_assert!(written.is_ok(), "a marker always fits");
-        Self { bytes, generation, origins: Vec::new(), last: 0, failure: None }
+        Self { bytes, generation, origins: Vec::new(), last: 0, failure: None, echo: NewFlags::empty() }
+    }
+
+    /// Asks the kernel to send back the handle of each rule added from here on
+    /// ([`Committed::handles`](crate::kernel::Committed::handles)). An answer is as long as the rule: meant for small
+    /// batches, a big one would overflow the receive buffer.
+    pub fn ask_for_handles(&mut self) {
+        self.echo = NewFlags::ECHO;
     }
 
     /// Number of operations so far.

@@ -148,6 +148,7 @@ impl Batch {
     pub fn rule_with(&mut self, head: &RuleHead<'_>, origin: Origin, fill: impl FnOnce(&mut Writer<'_>)) {
         let (flags, handle, position) = head.verb.parts();
         let (table, chain) = (head.table.as_str(), head.chain.as_str());
+        let flags = flags | self.echo.bits();
         self.operation(NFT_MSG_NEWRULE, flags, head.family, origin, |w| {
             rule::encode_parts(w, table, chain, handle, position, fill, head.compat, head.userdata);
         });

@@ -35,6 +35,7 @@ enum Op {
     RemoveRule(u32, u8),
     Shared(u8),
     Unshared(u8),
+    Look,
     Restart,
     Neighbour(u8),
 }
@@ -47,6 +48,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (1..6_u32, 0..5_u8).prop_map(|(n, r)| Op::RemoveRule(n, r)),
         2 => (0..3_u8).prop_map(Op::Shared),
         2 => (0..3_u8).prop_map(Op::Unshared),
+        1 => Just(Op::Look),
         1 => Just(Op::Restart),
         1 => (0..3_u8).prop_map(Op::Neighbour),
     ]
@@ -83,6 +85,7 @@ proptest! {
                 }
                 Op::Shared(r) => { add(model, "OUTPUT", &rule_text(r)); }
                 Op::Unshared(r) => { remove(model, "OUTPUT", &rule_text(r)); }
+                Op::Look => { settle(&mut manager); }
                 Op::Restart => {
                     let (model, kernel) = manager.into_parts();
                     manager = Manager::with_kernel(model, kernel);
@@ -95,7 +98,9 @@ proptest! {
                     neighbour.apply().unwrap();
                 }
             }
-            settle(&mut manager);
+            // Without a look at the kernel: what is remembered, handles and all, has to be right.
+            manager.apply().unwrap();
+            prop_assert_eq!(manager.apply().unwrap().messages, 0);
             let ours = ours(&text(fake.connect()));
             let fresh = Fake::new();
             Manager::with_kernel(manager.model().clone(), fresh.connect()).apply().unwrap();

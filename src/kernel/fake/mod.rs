@@ -186,13 +186,13 @@ impl Fake {
             run::check(state, *generation, batch.bytes_for_check(), self.port)
         };
         match answer {
-            Answer::Good { changed } => {
+            Answer::Good { changed, handles } => {
                 if changed {
                     stats.commits += 1;
                     // Generation 0 means "any" in a batch, so no ruleset has it.
                     *generation = generation.checked_add(1).unwrap_or(1);
                 }
-                Ok(Committed::default())
+                Ok(Committed { handles, ..Committed::default() })
             }
             Answer::Stale => Err(stale),
             Answer::Refused(rejections) => Err(CommitError::Refused(rejections)),

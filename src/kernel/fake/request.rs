@@ -9,6 +9,7 @@ pub(super) const NLM_F_REPLACE: u16 = NewFlags::REPLACE.bits();
 pub(super) const NLM_F_EXCL: u16 = NewFlags::EXCL.bits();
 pub(super) const NLM_F_CREATE: u16 = NewFlags::CREATE.bits();
 pub(super) const NLM_F_APPEND: u16 = NewFlags::APPEND.bits();
+pub(super) const NLM_F_ECHO: u16 = NewFlags::ECHO.bits();
 pub(super) const NLM_F_NONREC: u16 = DeleteFlags::NONREC.bits();
 
 /// Why an operation fails: what goes into the kernel's error message.

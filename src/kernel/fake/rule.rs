@@ -3,7 +3,7 @@
 use super::chain::pointing;
 use super::expression::{self, Program};
 use super::request::{
-    Attrs, Done, Failure, Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Policy, Slot,
+    Attrs, Done, Failure, Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_REPLACE, Policy, Slot,
 };
 use super::state::{Rule, State, Table, Validate};
 use super::validate;
@@ -51,6 +51,9 @@ pub(super) fn add(state: &mut State, message: Message<'_>, port: u32) -> Done {
     let rule = Rule { handle, id: attrs.u32(NFTA_RULE_ID), expressions, refs, userdata, deleted: false };
     insert(table, chain, rule, anchor, message)?;
     let checked = if table.validate == Validate::Do { validate::table(table) } else { Ok(()) };
+    if message.has(NLM_F_ECHO) {
+        state.echoes.push((message.seq, handle));
+    }
     state.changes += 1;
     checked.map_err(Failure::from)
 }

@@ -12,6 +12,7 @@ pub(super) enum Answer {
     /// In effect, or without `BATCH_END`: good. Says whether anything changed.
     Good {
         changed: bool,
+        handles: Vec<(u32, u64)>,
     },
     /// `ERESTART` about `BATCH_BEGIN`.
     Stale,
@@ -76,9 +77,10 @@ pub(super) fn batch(state: &mut State, generation: u32, bytes: &[u8], port: u32)
         Walk { complete: false, .. } => Answer::Silent,
         Walk { .. } => {
             let changed = after.changes > 0;
+            let handles = std::mem::take(&mut after.echoes);
             after.settle();
             *state = after;
-            Answer::Good { changed }
+            Answer::Good { changed, handles }
         }
     }
 }
@@ -86,7 +88,7 @@ pub(super) fn batch(state: &mut State, generation: u32, bytes: &[u8], port: u32)
 /// Runs a batch without `BATCH_END`: the kernel validates it and drops it, and still sends the acknowledgement.
 pub(super) fn check(state: &mut State, generation: u32, bytes: &[u8], port: u32) -> Answer {
     match batch(state, generation, bytes, port) {
-        Answer::Silent => Answer::Good { changed: false },
+        Answer::Silent => Answer::Good { changed: false, handles: Vec::new() },
         answer => answer,
     }
 }

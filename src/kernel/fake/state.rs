@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) next_table: u64,
     /// Changes made by the transaction that runs; a transaction without any does not move the generation.
     pub(super) changes: usize,
+    /// New rules whose handle the transaction asks for, by sequence number.
+    pub(super) echoes: Vec<(u32, u64)>,
     /// New tables start out as this: `Do` when a transaction is run again to find out which rule is to blame.
     pub(super) validate: Validate,
 }
