@@ -10,7 +10,7 @@ use thiserror::Error as ThisError;
 
 use crate::compile::CompileError;
 use crate::kernel::{self, Errno};
-use crate::name::{ChainName, NameError};
+use crate::name::{ChainName, NameError, WrapName};
 use crate::rule::Rule;
 use crate::wrap::{ModelError, TableId};
 
@@ -122,7 +122,7 @@ pub enum Error {
         source: CompileError,
     },
     /// A chain of ours is to go, and a rule of another program still jumps to it.
-    #[error("chain {chain} in {location} cannot be deleted: {by} refers to it; delete that rule first")]
+    #[error("chain {chain} of {} cannot be deleted: {by} refers to it; remove that first", location.table)]
     StillReferenced {
         /// Where the chain is.
         location: Location,
@@ -130,6 +130,14 @@ pub enum Error {
         chain: ChainName,
         /// The rule that refers to it.
         by: String,
+    },
+    /// A chain that is to hold our rules is another component's own.
+    #[error("{location} belongs to the component {owner}; a shared chain is the place for rules of several components")]
+    OwnedByAnother {
+        /// Where the chain is.
+        location: Location,
+        /// Whose it is.
+        owner: WrapName,
     },
     /// A chain of a built-in name stands in the kernel with another type, hook or priority.
     #[error("{location} is not the chain that iptables makes: {found}; the table belongs to another program")]

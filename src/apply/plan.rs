@@ -7,7 +7,7 @@
 //! additions), then chains that go: emptied first, because they may refer to each other.
 //! Invariant: same model, same observed state, same plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
@@ -337,9 +337,23 @@ impl Planner<'_> {
             }
         }
         let shared = self.is_shared(chain.kind());
+        if let (Some(us), Some(Mark::Component(owner))) = (self.model.component(), now.and_then(|n| n.owner.as_ref()))
+            && owner != us
+        {
+            let location = Location { table: at, chain: Some(chain.name().clone()), rule: None, line: None };
+            return Err(Error::OwnedByAnother { location, owner: owner.clone() }.into());
+        }
         let next = match now.map(|n| n.rules.listed()) {
             None => self.fill(at, chain, shared),
-            Some(rules) => ChainRules::Read(self.merge(at, chain, &rules, shared)?),
+            Some(rules) => {
+                let unmarked = self.model.component().is_some() && now.is_some_and(|n| n.owner.is_none());
+                let marking = match (shared, unmarked) {
+                    (true, _) => Marking::Rules,
+                    (false, true) => Marking::Adopted,
+                    (false, false) => Marking::Chain,
+                };
+                ChainRules::Read(self.merge(at, chain, &rules, marking)?)
+            }
         };
         let observed = ObservedChain {
             owner: now.map_or_else(|| self.chain_mark(chain), |n| n.owner.clone()),
@@ -391,14 +405,19 @@ impl Planner<'_> {
         Some(if common { Mark::Common } else { Mark::Component(component.clone()) })
     }
 
-    fn add(&self, at: TableId, chain: &Chain, index: usize, entry: &Entry, shared: bool) -> Change {
+    fn add(&self, at: TableId, chain: &Chain, index: usize, entry: &Entry, marking: Marking) -> Change {
+        let mark = match marking {
+            Marking::Chain => None,
+            Marking::Rules => self.rule_mark(at, entry.rule()),
+            Marking::Adopted => self.model.component().cloned().map(Mark::Component),
+        };
         Change::AddRule {
             table: at,
             chain: chain.name().clone(),
             before: None,
             rule: entry.rule().clone(),
             counters: entry.counters().filter(|c| *c != Counter::default()).map(Box::new),
-            mark: if shared { self.rule_mark(at, entry.rule()).map(|m| Box::new((m, entry.place()))) } else { None },
+            mark: mark.map(|mark| Box::new((mark, entry.place()))),
             number: u32::try_from(index + 1).unwrap_or(u32::MAX),
             at: u32::try_from(index).unwrap_or(u32::MAX),
             line: entry.line().and_then(NonZeroU32::new),
@@ -417,14 +436,14 @@ impl Planner<'_> {
         self.rules.reserve(chain.len());
         if !shared {
             for (index, entry) in chain.rules().enumerate() {
-                let change = self.add(at, chain, index, entry, shared);
+                let change = self.add(at, chain, index, entry, Marking::Chain);
                 self.rules.push(change);
             }
             return ChainRules::Sent(chain.rules().map(|entry| entry.rule().clone()).collect());
         }
         let mut next = Vec::with_capacity(chain.len());
         for (index, entry) in chain.rules().enumerate() {
-            let change = self.add(at, chain, index, entry, shared);
+            let change = self.add(at, chain, index, entry, Marking::Rules);
             if let Change::AddRule { mark, .. } = &change {
                 let owner = Self::owner(mark.as_deref(), entry.place());
                 next.push(ObservedRule { identity: Identity::Rule(entry.rule().clone()), handle: None, owner });
@@ -456,14 +475,19 @@ impl Planner<'_> {
         at: TableId,
         chain: &Chain,
         now: &[ObservedRule],
-        shared: bool,
+        marking: Marking,
     ) -> Result<Vec<ObservedRule>, Attempt> {
+        let shared = marking == Marking::Rules;
         let entries: Vec<&Entry> = chain.rules().collect();
         let keys = self.keys(at, chain, now)?;
         let standing: Vec<Standing<u32>> = now
             .iter()
             .zip(&keys.standing)
-            .map(|(rule, key)| Standing { key: *key, role: role(&rule.owner, shared) })
+            .map(|(rule, key)| Standing {
+                key: *key,
+                role: role(&rule.owner, shared),
+                unmarked: rule.owner == Owner::Nobody && self.is_ours_by_name(at, rule, marking),
+            })
             .collect();
         let wanted: Vec<Wanted<u32>> = entries
             .iter()
@@ -485,7 +509,7 @@ impl Planner<'_> {
                 }
                 Step::Insert { wanted: index, before, moved_from } => {
                     let Some(entry) = entries.get(index).copied() else { continue };
-                    let mut change = self.add(at, chain, index, entry, shared);
+                    let mut change = self.add(at, chain, index, entry, marking);
                     let moved = moved_from.and_then(|m| now.get(m));
                     if let Change::AddRule { before: handle, counters, mark, .. } = &mut change {
                         *handle = before.and_then(|b| now.get(b)).and_then(|rule| self.handle(at, chain.name(), rule));
@@ -525,6 +549,21 @@ impl Planner<'_> {
         }
         self.settle(&mut next, inserted.remove(&None));
         Ok(next)
+    }
+
+    /// Whether a rule without a mark is ours for certain: it stands in a chain of ours that somebody made before us, or
+    /// leads from a shared chain to a chain of ours or of our profile. Agents that used the iptables tools leave such
+    /// rules; they get their mark when we first meet them, so that a later run knows them.
+    fn is_ours_by_name(&self, at: TableId, rule: &ObservedRule, marking: Marking) -> bool {
+        let leads_to_us = || {
+            let target = rule.identity.target().and_then(|target| chain_of(self.model, at, target));
+            target.is_some_and(|chain| matches!(chain.kind(), ChainKind::Wrapped | ChainKind::Shared))
+        };
+        match marking {
+            Marking::Chain => false,
+            Marking::Adopted => true,
+            Marking::Rules => leads_to_us(),
+        }
     }
 
     /// Puts new rules into the list of those that will stand, and notes in their changes where.
@@ -616,12 +655,23 @@ impl Planner<'_> {
     fn sweep(&mut self, candidates: Vec<(TableId, ChainName)>) {
         let mut after: HashMap<(TableId, ChainName), Option<ObservedChain>> =
             self.pending.chains.drain(..).map(|(at, name, chain)| ((at, name), chain)).collect();
+        let led_to: HashSet<(TableId, ChainName)> = self
+            .observed
+            .chains()
+            .flat_map(|(at, _, chain)| chain.rules.read().unwrap_or_default().iter().map(move |rule| (at, rule)))
+            .filter(|(_, rule)| matches!(rule.owner, Owner::Common(_)))
+            .filter_map(|(at, rule)| Some((at, rule.identity.target()?.clone())))
+            .collect();
         let mut empty: Vec<(TableId, ChainName)> = candidates
             .into_iter()
             .filter(|key| {
                 let now = self.observed.table(key.0).and_then(|t| t.chains.get(&key.1));
                 let chain = after.get(key).map_or(now, Option::as_ref);
-                chain.is_some_and(|c| c.owner == Some(Mark::Common) && c.rules.read().is_some_and(<[_]>::is_empty))
+                let is_ours = |c: &ObservedChain| {
+                    // One that stood before us has no mark of its own, but the jumps to it have.
+                    c.owner == Some(Mark::Common) || (c.owner.is_none() && c.hook.is_none() && led_to.contains(key))
+                };
+                chain.is_some_and(|c| c.rules.read().is_some_and(<[_]>::is_empty) && is_ours(c))
             })
             .collect();
         empty.sort();
@@ -679,6 +729,17 @@ fn base_chain(builtin: &Builtin, policy: Option<Policy>) -> BaseChain {
         policy,
         devices: Vec::new(),
     }
+}
+
+/// What says that a rule is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Marking {
+    /// The mark of its chain, or the table that we state as a whole.
+    Chain,
+    /// Its own mark, in a chain that others use too.
+    Rules,
+    /// Its own mark, in a chain of ours that stood before we came: the kernel takes no new user data for a chain.
+    Adopted,
 }
 
 struct Keys {

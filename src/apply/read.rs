@@ -13,7 +13,7 @@ use super::plan::{Change, Extent, Pending, Plan};
 use crate::compile::{Ipsets, stock};
 use crate::error::{Error, Location};
 use crate::kernel::Kernel;
-use crate::name::{ChainName, IpsetName};
+use crate::name::{ChainName, IpsetName, WrapName};
 use crate::nft::userdata::{self, Role, Userdata};
 use crate::nft::{self, listing};
 use crate::rule::{Family, Match};
@@ -53,8 +53,21 @@ impl Observed {
         let owner = || self.tables.get(&at)?.chains.get(name)?.owner.as_ref();
         match model.component() {
             None => table.is_some(),
-            Some(component) => matches!(owner(), Some(Mark::Component(owner)) if owner == component),
+            Some(component) => match owner() {
+                Some(Mark::Component(owner)) => owner == component,
+                Some(Mark::Common) => false,
+                None => self.is_adopted(component, at, name),
+            },
         }
+    }
+
+    /// Whether a chain without a mark is one that we have taken over: it has a name of ours, and each of its rules carries
+    /// our mark.
+    fn is_adopted(&self, component: &WrapName, at: TableId, name: &ChainName) -> bool {
+        let named = name.as_str().strip_prefix(component.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        let chain = self.tables.get(&at).and_then(|t| t.chains.get(name));
+        let rules = chain.and_then(|c| c.rules.read()).unwrap_or_default();
+        named && !rules.is_empty() && rules.iter().all(|rule| matches!(rule.owner, Owner::Us(_)))
     }
 
     /// Takes over what a committed plan has made.
@@ -112,7 +125,7 @@ fn observe_family<K: Kernel + ?Sized>(
         let at = TableId::new(family, kind);
         let Some(table) = observed.tables.get_mut(&at) else { continue };
         let owner = mark(chain.userdata.as_deref()).map(|(mark, _)| mark);
-        let concerns = concerns(model, at, &chain, owner.as_ref());
+        let concerns = concerns(model, owner.as_ref());
         // A chain without rules need not be read: its use count says so.
         let empty = chain.uses == Some(0);
         if concerns && !empty {
@@ -132,16 +145,12 @@ fn observe_family<K: Kernel + ?Sized>(
     Ok(())
 }
 
-/// Whether a chain's rules may be ours: in a table we state as a whole, in a chain of ours or of a name that we want, and
-/// in the chains that components share.
-fn concerns(model: &Model, at: TableId, chain: &nft::Chain, owner: Option<&Mark>) -> bool {
-    let Some(component) = model.component() else { return true };
-    let ours = match owner {
-        Some(Mark::Component(owner)) => owner == component,
-        Some(Mark::Common) => true,
-        None => false,
-    };
-    ours || chain.base.is_some() || model.table(at.family, at.kind).is_some_and(|t| t.chain(&chain.name).is_some())
+/// Whether rules of ours may stand in a chain: anywhere but in the chains of other components.
+fn concerns(model: &Model, owner: Option<&Mark>) -> bool {
+    match (model.component(), owner) {
+        (Some(us), Some(Mark::Component(owner))) => owner == us,
+        _ => true,
+    }
 }
 
 fn read_rules<K: Kernel + ?Sized>(
@@ -201,31 +210,6 @@ fn owner(model: &Model, rule: &nft::Rule) -> Owner {
         Some((Mark::Component(name), place)) if model.component() == Some(&name) => Owner::Us(place),
         Some((Mark::Component(name), place)) => Owner::Component(name, place),
     }
-}
-
-/// Reads the rules of chains that did not concern us before and do now.
-pub(super) fn complete<K: Kernel + ?Sized>(
-    kernel: &mut K,
-    model: &Model,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let mut unread: HashMap<TableId, Vec<ChainName>> = HashMap::new();
-    for (at, name) in model.dirty() {
-        let chain = observed.table(at).and_then(|t| t.chains.get(name));
-        if chain.is_some_and(|c| matches!(c.rules, ChainRules::Unread)) && !observed.is_going(model, at, name) {
-            unread.entry(at).or_default().push(name.clone());
-        }
-    }
-    for (at, chains) in unread {
-        let Some(table) = observed.tables.get_mut(&at) else { continue };
-        for chain in &chains {
-            if let Some(chain) = table.chains.get_mut(chain) {
-                chain.rules = ChainRules::Read(Vec::new());
-            }
-        }
-        read_rules(kernel, model, at, &chains, observed)?;
-    }
-    Ok(())
 }
 
 /// Reads the handles of chains that we filled ourselves.

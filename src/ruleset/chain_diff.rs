@@ -19,6 +19,8 @@ pub struct Standing<K> {
     pub key: Option<K>,
     /// Whose it is.
     pub role: Role,
+    /// It is ours by what it says and does not carry our mark: it is written anew, with its counters.
+    pub unmarked: bool,
 }
 
 /// Whose rule it is, in a chain that several components share.
@@ -181,8 +183,9 @@ fn well_placed<K>(standing: &[Standing<K>], wanted: &[Wanted<K>], pairs: &[Optio
         .zip(pairs)
         .map(|(want, pair)| {
             // The mark says where the rule belongs, so a rule that changes its place is written anew.
-            let marked_so = |at: &usize| match standing.get(*at).map(|rule| rule.role) {
-                Some(Role::Ours(place) | Role::Common(place)) => place == want.place,
+            let marked_so = |at: &usize| match standing.get(*at) {
+                Some(Standing { unmarked: true, .. }) => false,
+                Some(Standing { role: Role::Ours(place) | Role::Common(place), .. }) => *place == want.place,
                 _ => true,
             };
             pair.filter(marked_so).is_some_and(|at| match want.place {
@@ -255,7 +258,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn standing(rules: &[(char, Role)]) -> Vec<Standing<char>> {
-        rules.iter().map(|&(key, role)| Standing { key: Some(key), role }).collect()
+        rules.iter().map(|&(key, role)| Standing { key: Some(key), role, unmarked: false }).collect()
     }
 
     fn ours(text: &str) -> Vec<Standing<char>> {

@@ -145,6 +145,53 @@ scenarios! {
         assert_eq!(rules(connect(), "INPUT"), Vec::<String>::new());
     }
 
+    /// What an agent left that used the iptables tools carries no mark: chains of our names are taken over with all that
+    /// is in them, jumps to them get our mark, counters go on, and a later run finds and removes all of it.
+    fn unmarked_chains_of_our_names_are_taken_over(connect) {
+        let text_before = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+            :nova-filter-top - [0:0]\n:nova-compute-local - [0:0]\n:nova-compute-inst-1 - [0:0]\n\
+            :nova-compute-custom - [0:0]\n\
+            [4:40] -A FORWARD -j nova-filter-top\n[5:50] -A nova-filter-top -j nova-compute-local\n\
+            [6:60] -A nova-compute-local -d 10.0.0.1/32 -j nova-compute-inst-1\n\
+            [7:70] -A nova-compute-inst-1 -m state --state RELATED,ESTABLISHED -j ACCEPT\n\
+            [8:80] -A nova-compute-inst-1 -s 9.9.9.9/32 -j ACCEPT\n\
+            [9:90] -A nova-compute-custom -j ACCEPT\nCOMMIT\n";
+        Manager::with_kernel(whole(text_before), connect()).apply().unwrap();
+        let mut model = nova("nova-compute");
+        add_instance(&mut model, 1, 22);
+        settle(&mut Manager::with_kernel(model, connect()));
+        let during = text(connect());
+        for line in [
+            "[4:40] -A FORWARD -j nova-filter-top",
+            "[5:50] -A nova-filter-top -j nova-compute-local",
+            "[6:60] -A nova-compute-local -d 10.0.0.1/32 -j nova-compute-inst-1",
+            "[7:70] -A nova-compute-inst-1 -m state --state RELATED,ESTABLISHED -j ACCEPT",
+        ] {
+            assert!(during.contains(line), "{line} is missing in {during}");
+        }
+        assert!(!during.contains("9.9.9.9"), "{during}");
+
+        settle(&mut Manager::with_kernel(nova("nova-compute"), connect()));
+        assert!(!text(connect()).contains("inst-1"));
+        Manager::with_kernel(nova("nova-compute"), connect()).flush().unwrap();
+        let after = text(connect());
+        let ours: Vec<&str> = after.lines().filter(|l| l.contains("nova") && !l.contains("custom")).collect();
+        // An unmarked chain that is empty says nothing about whose it is.
+        assert!(ours.iter().all(|line| line.starts_with(':')), "{after}");
+        assert!(after.contains("[9:90] -A nova-compute-custom -j ACCEPT"), "a chain of an administrator stays");
+    }
+
+    /// A component's own chain is closed to the others.
+    fn no_component_writes_into_anothers_chain(connect) {
+        settle(&mut Manager::with_kernel(nova("nova-compute"), connect()));
+        let before = text(connect());
+        let mut thief = bare("thief");
+        add(&mut thief, "nova-compute-local", "-j ACCEPT");
+        let error = Manager::with_kernel(thief, connect()).apply().unwrap_err();
+        assert!(error.to_string().contains("belongs to the component nova-compute"), "{error}");
+        assert_eq!(text(connect()), before);
+    }
+
     /// The other component commits between our reading and our commit: we notice, read again and get through.
     fn a_stale_view_is_read_again(connect) {
         let mut ours = Manager::with_kernel(nova("nova-compute"), connect());
