@@ -479,8 +479,12 @@ impl Planner<'_> {
     ) -> Result<Vec<ObservedRule>, Attempt> {
         let shared = marking == Marking::Rules;
         let entries: Vec<&Entry> = chain.rules().collect();
-        let keys = self.keys(at, chain, now)?;
-        let standing: Vec<Standing<u32>> = now
+        // Only what lies between the ends that did not change is compared: a long chain with one change costs that.
+        let (head, tail) = if marking == Marking::Chain { same_ends(now, &entries) } else { (0, 0) };
+        let changed_now = now.get(head..now.len() - tail).unwrap_or_default();
+        let changed = entries.get(head..entries.len() - tail).unwrap_or_default();
+        let keys = self.keys(at, chain, changed_now, changed, head)?;
+        let standing: Vec<Standing<u32>> = changed_now
             .iter()
             .zip(&keys.standing)
             .map(|(rule, key)| Standing {
@@ -489,7 +493,7 @@ impl Planner<'_> {
                 unmarked: rule.owner == Owner::Nobody && self.is_ours_by_name(at, rule, marking),
             })
             .collect();
-        let wanted: Vec<Wanted<u32>> = entries
+        let wanted: Vec<Wanted<u32>> = changed
             .iter()
             .zip(&keys.wanted)
             .map(|(entry, key)| Wanted { key: *key, place: if shared { entry.place() } else { Place::Normal } })
@@ -498,9 +502,11 @@ impl Planner<'_> {
         let mut stays = vec![true; now.len()];
         // New rules by the rule they come before, each with the index of its change.
         let mut inserted: HashMap<Option<usize>, Vec<(usize, ObservedRule)>> = HashMap::new();
+        let after = (tail > 0).then(|| now.len() - tail);
         for step in difference.steps {
             match step {
                 Step::Delete(index) => {
+                    let index = head + index;
                     let Some(rule) = now.get(index) else { continue };
                     if let Some(stay) = stays.get_mut(index) {
                         *stay = false;
@@ -508,6 +514,8 @@ impl Planner<'_> {
                     self.delete(at, chain.name(), rule);
                 }
                 Step::Insert { wanted: index, before, moved_from } => {
+                    let (index, before) = (head + index, before.map(|b| head + b).or(after));
+                    let moved_from = moved_from.map(|m| head + m);
                     let Some(entry) = entries.get(index).copied() else { continue };
                     let mut change = self.add(at, chain, index, entry, marking);
                     let moved = moved_from.and_then(|m| now.get(m));
@@ -528,8 +536,8 @@ impl Planner<'_> {
             }
         }
         let mut kept_as: Vec<Option<&Entry>> = vec![None; now.len()];
-        for (entry, kept) in entries.iter().zip(&difference.kept) {
-            if let Some(slot) = kept.and_then(|at| kept_as.get_mut(at)) {
+        for (entry, kept) in changed.iter().zip(&difference.kept) {
+            if let Some(slot) = kept.and_then(|at| kept_as.get_mut(head + at)) {
                 *slot = Some(*entry);
             }
         }
@@ -577,17 +585,24 @@ impl Planner<'_> {
     }
 
     /// Small numbers for rules: equal programs have the same one.
-    fn keys(&mut self, at: TableId, chain: &Chain, now: &[ObservedRule]) -> Result<Keys, Error> {
+    fn keys(
+        &mut self,
+        at: TableId,
+        chain: &Chain,
+        now: &[ObservedRule],
+        entries: &[&Entry],
+        first: usize,
+    ) -> Result<Keys, Error> {
         let by_program = now.iter().any(|rule| matches!(rule.identity, Identity::Program(_)));
         let mut rules: HashMap<&Rule, u32> = HashMap::new();
         let mut programs = HashMap::new();
         let mut count = 0;
-        let mut wanted = Vec::with_capacity(chain.len());
-        for (index, entry) in chain.rules().enumerate() {
+        let mut wanted = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
             let key = match rules.get(&**entry.rule()) {
                 Some(key) => *key,
                 None if by_program => {
-                    let normal = self.normal(at, chain, index, entry)?;
+                    let normal = self.normal(at, chain, first + index, entry)?;
                     *programs.entry(normal).or_insert_with(|| {
                         count += 1;
                         count
@@ -729,6 +744,17 @@ fn base_chain(builtin: &Builtin, policy: Option<Policy>) -> BaseChain {
         policy,
         devices: Vec::new(),
     }
+}
+
+/// How many rules at the start and at the end of a chain are the very same values.
+fn same_ends(now: &[ObservedRule], entries: &[&Entry]) -> (usize, usize) {
+    let same = |(rule, entry): &(&ObservedRule, &&Entry)| {
+        rule.identity.rule().is_some_and(|rule| Arc::ptr_eq(rule, entry.rule()))
+    };
+    let head = now.iter().zip(entries).take_while(same).count();
+    let rest = now.len().min(entries.len()) - head;
+    let tail = now.iter().rev().zip(entries.iter().rev()).take(rest).take_while(same).count();
+    (head, tail)
 }
 
 /// What says that a rule is ours.
