@@ -213,6 +213,8 @@ impl<'a> Reader<'a> {
             return fail(ErrorKind::TableInTable { name: name.into() });
         }
         let Some(table) = TableKind::from_name(name) else {
+            // Its lines are not mistakes of their own.
+            self.astray = true;
             return fail(ErrorKind::UnknownTable { name: name.into() });
         };
         let section = Section { table, line: number, chains: Vec::new(), rules: Vec::new() };

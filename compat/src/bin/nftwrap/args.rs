@@ -54,6 +54,7 @@ pub(crate) struct Load {
     #[arg(long, value_name = "FILE")]
     pub(crate) ipv6: Option<PathBuf>,
     /// The component whose wrapped chains the file states: `$chain` is NAME-chain, and everybody else's rules stay.
+    /// What it left earlier goes, also in the family that no file is given for.
     /// Without it the file is the whole content of the tables it names
     #[arg(long, value_name = "NAME")]
     pub(crate) wrap: Option<WrapName>,
@@ -63,7 +64,7 @@ pub(crate) struct Load {
     /// The chains that the component expects to find made
     #[arg(long, value_enum, default_value_t = Profile::Bare, requires = "wrap")]
     pub(crate) profile: Profile,
-    /// Start rules and policies from the `[packets:bytes]` of the file
+    /// Start new rules and policies from the `[packets:bytes]` of the file; what stands keeps what it has counted
     #[arg(long)]
     pub(crate) counters: bool,
     /// Print one line of JSON with sizes and times

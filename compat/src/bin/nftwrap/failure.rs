@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use nftwrap::Error;
 use nftwrap::error::{Location, Refusal};
+use nftwrap::kernel::Errno;
 use nftwrap_compat::error::ParseError;
 use nftwrap_compat::load::LoadError;
 
@@ -86,6 +87,12 @@ impl Failure {
         Self { code: Code::Input, messages: vec![message] }
     }
 
+    /// A file without any table, where it would mean that the component wants nothing.
+    pub(crate) fn nothing_stated(source: &Source) -> Self {
+        let help = "a component's rules are removed by `nftwrap flush`".to_owned();
+        Self::one(Code::Input, format!("{} states no table", source.name), Some(help))
+    }
+
     /// A file that does not make a model.
     pub(crate) fn load(source: &Source, error: &LoadError) -> Self {
         let excerpt = whole_line(source, error.line, "");
@@ -118,9 +125,8 @@ impl Failure {
                 (Code::Kernel, vec![Message { title: error.to_string(), excerpt: None, help: None }])
             }
             _ => {
-                let help = error
-                    .is_not_permitted()
-                    .then(|| "run it as root, or try it with --sandbox inside `unshare -Urn`".to_owned());
+                let help =
+                    error.is_not_permitted().then(|| "run it as root, or try a file out with --sandbox".to_owned());
                 (Code::Other, vec![Message { title: error.to_string(), excerpt: None, help }])
             }
         };
@@ -135,6 +141,7 @@ impl Failure {
             let mut group = Level::ERROR
                 .primary_title(message.title.as_str())
                 .elements(None::<Snippet<'_, annotate_snippets::Annotation<'_>>>);
+            let mut groups = Vec::new();
             if let Some(excerpt) = &message.excerpt {
                 let annotation = AnnotationKind::Primary.span(excerpt.span.clone()).label(excerpt.label.as_str());
                 group = group.element(
@@ -143,11 +150,18 @@ impl Failure {
                         .path(excerpt.file.as_str())
                         .annotation(annotation),
                 );
+                if let Some(help) = &message.help {
+                    group = group.element(Level::HELP.message(help.as_str()));
+                }
+                groups.push(group);
+            } else {
+                // Without an excerpt there is no frame to hang it in.
+                groups.push(group);
+                groups.extend(
+                    message.help.as_ref().map(|help| Group::with_title(Level::HELP.primary_title(help.as_str()))),
+                );
             }
-            if let Some(help) = &message.help {
-                group = group.element(Level::HELP.message(help.as_str()));
-            }
-            out.push_str(&renderer.render(&[group]));
+            out.push_str(&renderer.render(&groups));
             out.push('\n');
         }
         out
@@ -159,7 +173,11 @@ fn refusal(refusal: &Refusal, at: &dyn Fn(&Location, &str) -> Option<Excerpt>) -
     if let Some(expression) = &refusal.expression {
         label = format!("{label}, at {expression}");
     }
-    Message { title: format!("the kernel refused: {refusal}"), excerpt: at(&refusal.location, &label), help: None }
+    // The most common refusal of a rule that parses, and the kernel has one number for all its reasons.
+    let extension = refusal.expression.as_ref().is_some_and(|e| e.contains("target name") || e.contains("match name"));
+    let help = (refusal.errno == Errno::INVAL && extension)
+        .then(|| "the extension does not take this table, chain or value; the kernel's log may say which".to_owned());
+    Message { title: format!("the kernel refused: {refusal}"), excerpt: at(&refusal.location, &label), help }
 }
 
 fn whole_line(source: &Source, line: u32, label: &str) -> Option<Excerpt> {

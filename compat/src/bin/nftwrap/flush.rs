@@ -27,5 +27,9 @@ pub(crate) fn flush(args: &Flush) -> Result<(), Failure> {
     if report.messages == 0 {
         return output::print(&format!("nothing of {} stands here\n", args.wrap));
     }
-    output::print(&format!("{} chains of {} and its rules in shared chains are gone\n", report.chains, args.wrap))
+    let plural = if report.chains == 1 { "" } else { "s" };
+    output::print(&format!(
+        "{} chain{plural} of {} and its rules in shared chains are gone\n",
+        report.chains, args.wrap
+    ))
 }

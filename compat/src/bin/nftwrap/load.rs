@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use nftwrap::Manager;
 use nftwrap::apply::{Change, Identity, Plan, Report};
+use nftwrap::compile::{NoIpsets, stock};
 use nftwrap::kernel::Live;
-use nftwrap::nft::listing;
+use nftwrap::nft::{BaseChain, Policy, listing};
 use nftwrap::rule::Family;
 use nftwrap::wrap::{self, Model};
 use nftwrap_compat::load;
@@ -41,6 +42,10 @@ impl Job {
         for source in &sources {
             let file = SaveFile::parse_scoped(&source.bytes, source.family, load::scope(&model))
                 .map_err(|errors| Failure::parse(source, &errors))?;
+            if file.sections.is_empty() && args.wrap.is_some() {
+                // What a broken pipe or an interrupted writer leaves must not take a component's rules away.
+                return Err(Failure::nothing_stated(source));
+            }
             load::load(&mut model, source.family, file, args.counters)
                 .map_err(|error| Failure::load(source, &error))?;
         }
@@ -76,7 +81,7 @@ pub(crate) fn apply(args: &Load) -> Result<(), Failure> {
     let total = job.start.elapsed();
     drop(job.progress);
     if let Some(format) = args.show {
-        let mut view = View::read(job.manager.kernel_mut()).map_err(|error| Failure::other(error.to_string()))?;
+        let mut view = View::read(job.manager.kernel_mut()).map_err(|error| Failure::apply(&[], &error.into()))?;
         if let Some(component) = &args.wrap {
             view.retain_component(component);
         }
@@ -116,7 +121,10 @@ pub(crate) fn check(args: &Load) -> Result<(), Failure> {
     if args.json {
         return output::print_json(&json!({ "ok": true, "changes": plan.changes().len() }));
     }
-    output::print(&format!("ok: the kernel accepts {} changes\n", plan.changes().len()))
+    if plan.is_empty() {
+        return output::print("ok: nothing to change\n");
+    }
+    output::print(&format!("ok: the kernel accepts {}\n", count(plan.changes().len(), "change")))
 }
 
 /// What stands in the model, and what it took to bring it to the kernel. Times are in microseconds.
@@ -167,14 +175,18 @@ fn summary(report: &Report, total: Duration) -> String {
         return "nothing to change\n".to_owned();
     }
     format!(
-        "{} rules added, {} deleted, {} chains changed in one transaction of {} bytes; {:.1} ms, {:.1} ms of it in the kernel\n",
-        report.rules_added,
+        "{} added, {} deleted, {} changed in one transaction of {} bytes; {:.1} ms, {:.1} ms of it in the kernel\n",
+        count(report.rules_added, "rule"),
         report.rules_deleted,
-        report.chains,
+        count(report.chains, "chain"),
         report.bytes,
         total.as_secs_f64() * 1e3,
         report.kernel.as_secs_f64() * 1e3,
     )
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The plan as a difference: `+` is made, `-` goes.
@@ -193,7 +205,7 @@ fn diff(plan: &Plan) -> String {
         let _ = match change {
             Change::AddTable(_) => writeln!(out, "  + table"),
             Change::AddChain { chain, .. } => writeln!(out, "  + chain {chain}"),
-            Change::SetPolicy { chain, base, .. } => writeln!(out, "  ~ chain {chain} policy {:?}", base.policy),
+            Change::SetPolicy { chain, base, .. } => writeln!(out, "  ~ chain {chain} policy {}", policy(base)),
             Change::DeleteRule { chain, identity, .. } => {
                 writeln!(out, "  - -A {chain}{}", spaced(&text(identity, table.family)))
             }
@@ -215,8 +227,18 @@ fn spaced(text: &str) -> String {
 fn text(identity: &Identity, family: Family) -> String {
     match identity {
         Identity::Rule(rule) => print::rule(rule, family),
-        Identity::Program(program) => listing::compact(&program.normal.expressions).to_string(),
+        Identity::Program(program) => {
+            let normal = &program.normal;
+            match stock::lift(&normal.expressions, normal.comments.last(), family, &NoIpsets) {
+                Ok(rule) => print::rule(&rule, family),
+                Err(_) => listing::compact(&normal.expressions).to_string(),
+            }
+        }
     }
+}
+
+fn policy(base: &BaseChain) -> &'static str {
+    if base.policy == Some(Policy::Drop) { "DROP" } else { "ACCEPT" }
 }
 
 fn change_json(change: &Change) -> Value {
@@ -224,7 +246,7 @@ fn change_json(change: &Change) -> Value {
     let (operation, detail) = match change {
         Change::AddTable(_) => ("add-table", Value::Null),
         Change::AddChain { .. } => ("add-chain", Value::Null),
-        Change::SetPolicy { base, .. } => ("set-policy", json!(format!("{:?}", base.policy))),
+        Change::SetPolicy { base, .. } => ("set-policy", policy(base).into()),
         Change::DeleteRule { identity, .. } => ("delete-rule", text(identity, id.family).into()),
         Change::AddRule { rule, .. } => ("add-rule", print::rule(rule, id.family).into()),
         Change::FlushChain { .. } => ("flush-chain", Value::Null),

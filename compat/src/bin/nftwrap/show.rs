@@ -9,7 +9,7 @@ use crate::{kernel, output};
 
 pub(crate) fn show(args: &Show) -> Result<(), Failure> {
     let mut kernel = kernel::open(&args.place)?;
-    let mut view = View::read(&mut kernel).map_err(|error| Failure::other(error.to_string()))?;
+    let mut view = View::read(&mut kernel).map_err(|error| Failure::apply(&[], &error.into()))?;
     if let Some(component) = &args.wrap {
         view.retain_component(component);
     }
