@@ -32,7 +32,7 @@ struct Case {
 
 fn corpus() -> Vec<Case> {
     let lists =
-        [(Family::Ipv4, include_str!("corpus/translate4.txt")), (Family::Ipv6, include_str!("corpus/translate6.txt"))];
+        [(Family::Ipv4, include_str!("native/translate4.txt")), (Family::Ipv6, include_str!("native/translate6.txt"))];
     let mut cases = Vec::new();
     for (family, list) in lists {
         for line in list.lines() {
