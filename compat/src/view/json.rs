@@ -1,6 +1,7 @@
 //! A view as JSON.
 
 use nftwrap::nft::{Policy, listing};
+use nftwrap::wrap::TableId;
 use serde_json::{Value, json};
 
 use super::{ChainView, RuleView, View};
@@ -12,23 +13,28 @@ impl View {
     pub fn json(&self) -> Value {
         let tables = self.tables.iter().map(|table| {
             let family = nftwrap::nft::Family::from(table.id.family).name();
-            let chains: Vec<Value> = table.chains.iter().map(|c| chain(c, table.id.family)).collect();
+            let chains: Vec<Value> = table.chains.iter().map(|c| chain(c, table.id)).collect();
             json!({ "family": family, "table": table.id.kind.name(), "chains": chains })
         });
         json!({ "tables": tables.collect::<Vec<_>>() })
     }
 }
 
-fn chain(chain: &ChainView, family: nftwrap::rule::Family) -> Value {
+fn chain(chain: &ChainView, table: TableId) -> Value {
     let mut value = json!({
         "name": chain.name.as_str(),
         "owner": chain.owner().map(|o| o.as_str()),
-        "rules": chain.rules.iter().map(|r| rule(r, family)).collect::<Vec<_>>(),
+        "rules": chain.rules.iter().map(|r| rule(r, table.family)).collect::<Vec<_>>(),
     });
     if let (Some(base), Some(object)) = (&chain.base, value.as_object_mut()) {
-        object.insert("hook".into(), base.hook.into());
+        let builtin = table.kind.builtins().iter().find(|b| b.hook as u32 == base.hook);
+        // A hook that iptables does not use in this table has its number.
+        let hook = builtin.map_or_else(|| base.hook.into(), |b| b.name.to_lowercase().into());
+        object.insert("hook".into(), hook);
         object.insert("priority".into(), base.priority.into());
         object.insert("type".into(), (*base.kind).into());
+        object.insert("packets".into(), chain.counters.map(|c| c.packets).into());
+        object.insert("bytes".into(), chain.counters.map(|c| c.bytes).into());
         object.insert("policy".into(), base.policy.map(|p| if p == Policy::Accept { "ACCEPT" } else { "DROP" }).into());
     }
     value

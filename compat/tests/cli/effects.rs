@@ -64,6 +64,7 @@ fn show_prints_what_iptables_save_prints() {
     let json = lab.nftwrap(&["show", "--json"], "").json();
     assert_eq!(json, lab.nftwrap(&["show", "--format", "json"], "").json());
     assert_eq!(json["tables"][0]["table"], "filter");
+    assert_eq!(json["tables"][0]["chains"][0]["hook"], "input");
     let tree = lab.nftwrap(&["show", "--format", "tree"], "").ok();
     assert!(tree.contains("INPUT, policy ACCEPT\n  └─ -p tcp -m tcp --dport 80"), "{tree}");
 

@@ -107,6 +107,7 @@ fn files_that_are_none() {
         (&["apply", "--wrap", "x", "-"], 2),
         (&["apply"], 2),
         (&["apply", "--nosuch", "-"], 2),
+        (&["apply", "--ipv4", "-", "--ipv6", "-"], 2),
         (&["apply", "--wrap", "a b", "-"], 2),
         (&["apply", "--wrap", "seventeen-letters", "-"], 2),
         (&["apply", "--netns", "nosuchnamespace", "-"], 1),

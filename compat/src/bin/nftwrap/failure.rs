@@ -141,7 +141,7 @@ impl Failure {
             let mut group = Level::ERROR
                 .primary_title(message.title.as_str())
                 .elements(None::<Snippet<'_, annotate_snippets::Annotation<'_>>>);
-            let mut groups = Vec::new();
+            let mut framed = false;
             if let Some(excerpt) = &message.excerpt {
                 let annotation = AnnotationKind::Primary.span(excerpt.span.clone()).label(excerpt.label.as_str());
                 group = group.element(
@@ -153,15 +153,14 @@ impl Failure {
                 if let Some(help) = &message.help {
                     group = group.element(Level::HELP.message(help.as_str()));
                 }
-                groups.push(group);
-            } else {
-                // Without an excerpt there is no frame to hang it in.
-                groups.push(group);
-                groups.extend(
-                    message.help.as_ref().map(|help| Group::with_title(Level::HELP.primary_title(help.as_str()))),
-                );
+                framed = true;
             }
-            out.push_str(&renderer.render(&groups));
+            out.push_str(&renderer.render(&[group]));
+            // Without an excerpt there is no frame to hang it in.
+            if let Some(help) = message.help.as_ref().filter(|_| !framed) {
+                out.push('\n');
+                out.push_str(&renderer.render(&[Group::with_title(Level::HELP.primary_title(help.as_str()))]));
+            }
             out.push('\n');
         }
         out

@@ -29,6 +29,10 @@ impl Source {
 
     /// All files of a load, IPv4 first.
     pub(crate) fn read_all(ipv4: Option<&PathBuf>, ipv6: Option<&PathBuf>) -> Result<Vec<Self>, Failure> {
+        let is_stdin = |path: Option<&PathBuf>| path.is_some_and(|path| path == Path::new("-"));
+        if is_stdin(ipv4) && is_stdin(ipv6) {
+            return Err(Failure::input("standard input cannot be both files: it is read once"));
+        }
         let mut sources = Vec::new();
         for (path, family) in [(ipv4, Family::Ipv4), (ipv6, Family::Ipv6)] {
             if let Some(path) = path {
