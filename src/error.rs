@@ -1,6 +1,6 @@
 //! The one public error: what was tried, on which object, and why it did not happen.
 //!
-//! Owns: [`Error`], the [`Location`] of a fault in the model, and the predicates that callers decide on.
+//! Owns: [`Error`], and the predicates that callers decide on.
 //! Never: prints, logs, or turns a refusal into text only; every part stays readable by code.
 
 use std::fmt;
@@ -12,33 +12,8 @@ use crate::compile::CompileError;
 use crate::kernel::{self, Errno};
 use crate::name::{ChainName, NameError, WrapName};
 use crate::rule::Rule;
-use crate::wrap::{ModelError, TableId};
-
-/// Where in the tables something is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Location {
-    /// The table.
-    pub table: TableId,
-    /// The chain, by its kernel name.
-    pub chain: Option<ChainName>,
-    /// The rule's place in its chain as it was asked for, from 1.
-    pub rule: Option<usize>,
-    /// The line of the file that the rule or chain came from, if it came from one.
-    pub line: Option<u32>,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.table)?;
-        if let Some(chain) = &self.chain {
-            write!(f, " {chain}")?;
-        }
-        if let Some(rule) = self.rule {
-            write!(f, " rule {rule}")?;
-        }
-        Ok(())
-    }
-}
+pub use crate::ruleset::Location;
+use crate::wrap::ModelError;
 
 /// What the kernel was asked to do when it refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

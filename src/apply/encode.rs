@@ -12,8 +12,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::plan::{Change, Plan};
-use super::read::KnownIpsets;
 use super::report::Report;
 use crate::compile::{CompileError, Program, stock};
 use crate::error::{Error, Operation, Refusal};
@@ -24,7 +22,7 @@ use crate::nft::expr::{self, Counter, Expr};
 use crate::nft::userdata::{self, Role};
 use crate::nft::{Chain, Compat, Family, Table, TableFlags, listing, uapi};
 use crate::rule::Rule;
-use crate::ruleset::Mark;
+use crate::ruleset::{Change, KnownIpsets, Mark, Plan};
 use crate::transaction::{Batch, Origin, RuleHead, RuleVerb, Sealed};
 use crate::wrap::{Place, TableId};
 

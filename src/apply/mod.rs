@@ -21,22 +21,18 @@
 //! generation has moved, everything that concerns us is read again.
 
 mod encode;
-mod plan;
 mod read;
 mod report;
 
 use std::time::Instant;
 
-pub use crate::ruleset::{Identity, Mark};
-pub use plan::{Change, Plan};
+pub use crate::ruleset::{Change, Identity, Mark, Plan};
 pub use report::Report;
 
 use crate::error::Error;
-use crate::kernel::{CommitError, Kernel};
-use crate::name::ChainName;
-use crate::wrap::{Model, TableId};
-use plan::Extent;
-use read::Observed;
+use crate::kernel::{self, CommitError, Kernel};
+use crate::ruleset::{self, Extent, Observed, PlanError};
+use crate::wrap::Model;
 
 /// How often an application starts again because other programs changed the tables meanwhile.
 const ATTEMPTS: u32 = 8;
@@ -96,8 +92,7 @@ impl Memory {
                     report.total = start.elapsed();
                     return Ok((plan, report));
                 }
-                // A plan that is still incomplete after reading: the chains changed under us.
-                Err(Attempt::Stale | Attempt::Incomplete(_)) => self.forget(),
+                Err(Attempt::Stale) => self.forget(),
                 Err(Attempt::Failed(error)) => return Err(*error),
             }
         }
@@ -126,12 +121,12 @@ impl Memory {
         report.read += reading.elapsed();
 
         let planning = Instant::now();
-        plan::check_model(model, observed)?;
-        let (plan, mut pending) = match plan::plan(model, observed, &ipsets, extent) {
+        ruleset::check_model(model, observed)?;
+        let (plan, mut pending) = match ruleset::plan(model, observed, &ipsets, extent) {
             // Only now it is known which of the rules that we sent must be named by handle.
-            Err(Attempt::Incomplete(chains)) => {
+            Err(PlanError::Incomplete(chains)) => {
                 read::handles(kernel, chains, observed)?;
-                plan::plan(model, observed, &ipsets, extent)?
+                ruleset::plan(model, observed, &ipsets, extent)?
             }
             planned => planned?,
         };
@@ -194,13 +189,30 @@ fn next_generation(generation: u32) -> u32 {
 /// How one attempt ended.
 enum Attempt {
     Stale,
-    /// The plan needs handles of rules in these chains.
-    Incomplete(Vec<(TableId, ChainName)>),
     Failed(Box<Error>),
 }
 
-impl<E: Into<Error>> From<E> for Attempt {
-    fn from(error: E) -> Self {
-        Self::Failed(Box::new(error.into()))
+impl From<Error> for Attempt {
+    fn from(error: Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+impl From<kernel::Error> for Attempt {
+    fn from(error: kernel::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<PlanError> for Attempt {
+    fn from(error: PlanError) -> Self {
+        Self::from(match error {
+            // Incomplete after reading: the chains changed under us.
+            PlanError::Incomplete(_) => return Self::Stale,
+            PlanError::Model(errors) => Error::Model(errors),
+            PlanError::Compile { location, rule, source } => Error::Compile { location, rule, source },
+            PlanError::OwnedByAnother { location, owner } => Error::OwnedByAnother { location, owner },
+            PlanError::Incompatible { location, found } => Error::Incompatible { location, found },
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Reading what stands in the kernel, no more of it than concerns the model.
 //!
-//! Owns: [`Observed`], the handles that were not known, and the search for rules that still refer to a chain that goes.
+//! Owns: the filling of [`Observed`], the handles that were not known, and the search for rules that still refer to a chain that goes.
 //! Never: changes anything.
 //!
 //! Invariant: what is read belongs to one generation; when it moves while we read, we read again.
@@ -9,81 +9,23 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
 use super::Attempt;
-use super::plan::{Change, Extent, Pending, Plan};
-use crate::compile::{Ipsets, stock};
+use crate::compile::stock;
 use crate::error::{Error, Location};
 use crate::kernel::Kernel;
-use crate::name::{ChainName, IpsetName, WrapName};
+use crate::name::ChainName;
 use crate::nft::userdata::{self, Role, Userdata};
 use crate::nft::{self, listing};
 use crate::rule::{Family, Match};
-use crate::ruleset::{ChainRules, Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
+use crate::ruleset::{
+    ChainRules, Change, Extent, Identity, KnownIpsets, Mark, Observed, ObservedChain, ObservedRule, Owner, Plan,
+    ReadProgram,
+};
 use crate::wrap::{Model, Place, TableId, TableKind};
 
 /// Up to so many chains are read one by one; beyond, the whole table is cheaper.
 const SINGLE_READS: usize = 32;
 /// How often reading starts again when the generation moves.
 const READS: u32 = 8;
-
-/// What stands in the kernel, of one generation.
-#[derive(Debug, Default)]
-pub(super) struct Observed {
-    pub(super) generation: u32,
-    /// Whether a model was brought to the kernel since it was read: from then on only changes of the model matter.
-    pub(super) adopted: bool,
-    tables: HashMap<TableId, ObservedTable>,
-}
-
-impl Observed {
-    pub(super) fn table(&self, at: TableId) -> Option<&ObservedTable> {
-        self.tables.get(&at)
-    }
-
-    /// All chains of all tables, in no order.
-    pub(super) fn chains(&self) -> impl Iterator<Item = (TableId, &ChainName, &ObservedChain)> {
-        self.tables.iter().flat_map(|(at, table)| table.chains.iter().map(|(name, chain)| (*at, name, chain)))
-    }
-
-    /// Whether a chain that stands is ours and no longer wanted.
-    pub(super) fn is_going(&self, model: &Model, at: TableId, name: &ChainName) -> bool {
-        let table = model.table(at.family, at.kind);
-        if table.is_some_and(|t| t.has_chain(name)) {
-            return false;
-        }
-        let owner = || self.tables.get(&at)?.chains.get(name)?.owner.as_ref();
-        match model.component() {
-            None => table.is_some(),
-            Some(component) => match owner() {
-                Some(Mark::Component(owner)) => owner == component,
-                Some(Mark::Common) => false,
-                None => self.is_adopted(component, at, name),
-            },
-        }
-    }
-
-    /// Whether a chain without a mark is one that we have taken over: it has a name of ours, and each of its rules carries
-    /// our mark.
-    fn is_adopted(&self, component: &WrapName, at: TableId, name: &ChainName) -> bool {
-        let named = name.as_str().strip_prefix(component.as_str()).is_some_and(|rest| rest.starts_with('-'));
-        let chain = self.tables.get(&at).and_then(|t| t.chains.get(name));
-        let rules = chain.and_then(|c| c.rules.read()).unwrap_or_default();
-        named && !rules.is_empty() && rules.iter().all(|rule| matches!(rule.owner, Owner::Us(_)))
-    }
-
-    /// Takes over what a committed plan has made.
-    pub(super) fn install(&mut self, pending: Pending) {
-        for at in pending.tables {
-            self.tables.entry(at).or_default().exists = true;
-        }
-        for (at, name, chain) in pending.chains {
-            let table = self.tables.entry(at).or_default();
-            match chain {
-                Some(chain) => table.chains.insert(name, chain),
-                None => table.chains.remove(&name),
-            };
-        }
-    }
-}
 
 /// Reads all that concerns the model.
 pub(super) fn observe<K: Kernel + ?Sized>(kernel: &mut K, model: &Model) -> Result<Observed, Error> {
@@ -253,20 +195,6 @@ fn read_handles<K: Kernel + ?Sized>(
         });
     }
     Ok(())
-}
-
-/// The numbers of the ipsets that the model's rules name.
-#[derive(Debug, Default)]
-pub(super) struct KnownIpsets(HashMap<IpsetName, u16>);
-
-impl Ipsets for KnownIpsets {
-    fn index(&self, name: &IpsetName) -> Option<u16> {
-        self.0.get(name).copied()
-    }
-
-    fn name(&self, index: u16) -> Option<IpsetName> {
-        self.0.iter().find(|(_, i)| **i == index).map(|(name, _)| name.clone())
-    }
 }
 
 /// Asks for the numbers of all ipsets that rules of changed chains name. A set that is not there stays unknown; the

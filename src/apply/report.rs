@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Change, Plan};
+use crate::ruleset::{Change, Plan};
 
 /// Numbers of one application. Counts are of what was changed, not of what stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
