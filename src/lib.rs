@@ -1,4 +1,60 @@
 //! Wrapped iptables chains, compiled to nftables and committed in one netlink transaction.
+//!
+//! ```text
+//! text ─parse─> Rule ─add─> Model ─plan─> Plan ─compile─> Program ─encode─> Batch ─seal─> Sealed ─commit─> kernel
+//!      compat   rule        wrap          apply           compile           transaction            kernel
+//! ```
+//!
+//! A component (nova-compute, an L3 agent, a sandbox host) states its chains and rules as values in a
+//! [`Model`](wrap::Model); a [`Manager`] brings the kernel to that state in one transaction over all tables of both
+//! families, and leaves what belongs to others alone. Every arrow above is one function, and only the last one does I/O.
+//!
+//! ```
+//! use nftwrap::Manager;
+//! use nftwrap::kernel::Fake;
+//! use nftwrap::rule::{PortRange, Rule};
+//! use nftwrap::wrap::{Model, Profile};
+//!
+//! let model = Model::builder().component("nova-compute".parse()?).profile(Profile::Nova).build()?;
+//! let mut firewall = Manager::with_kernel(model, Fake::new()); // `Manager::open(model)` for the running kernel
+//! firewall.model_mut().filter().chain("inst-7")?.replace([
+//!     Rule::new().tcp().dport(PortRange::single(22)).accept(),
+//!     Rule::new().discard(),
+//! ])?;
+//! let report = firewall.apply()?;
+//! assert!(report.messages > 0);
+//! assert_eq!(firewall.apply()?.messages, 0); // nothing has changed, so nothing is sent
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Layers
+//!
+//! A module uses only what stands below it; `tests/layers.rs` holds that. Checked names ([`name`]) are below all of them,
+//! the public [`Error`] above all stages.
+//!
+//! | layer | module | has | does I/O |
+//! |---|---|---|---|
+//! | 9 | [`Manager`] | a model and a kernel | through the kernel |
+//! | 8 | [`apply`] | the loop: read, diff, seal, commit; again when stale | through the kernel |
+//! | 7 | [`kernel`] | the trait, the live kernel, the fake, probes | `kernel::Live` |
+//! | 6 | [`transaction`] | batches | no |
+//! | 5 | [`ruleset`] | what stands, and the difference of a chain | no |
+//! | 4 | [`compile`] | rules to register programs and back, in two encodings | no |
+//! | 3 | [`wrap`] | wrapped chains: the wanted state | no |
+//! | 2 | [`rule`] | an iptables rule as a value | no |
+//! | 1 | [`nft`] | tables, chains, rules, sets, expressions as the kernel has them | no |
+//! | 0 | [`netlink`] | attributes, messages, the socket, namespaces | `socket`, `namespace` |
+//!
+//! Rule text, save files, the string API and the command are in the crate `nftwrap-compat`.
+//!
+//! # Where to start reading
+//!
+//! - To use it: [`Manager`], [`wrap`], [`rule::Rule`].
+//! - To understand it: [`manual::pipeline`] walks one rule through everything; [`manual`] has the reasons.
+//! - To change how a match is encoded: its file in `rule/matches`, `compile/stock/matches`,
+//!   `compile/native/matches` and the other crate's `ext`, always under the same name.
+//! - To change what is sent: [`apply`], whose files `plan.rs` and `encode.rs` are the difference and the bytes.
+//! - To test without a kernel: [`kernel::Fake`].
 #![cfg_attr(
     test,
     allow(

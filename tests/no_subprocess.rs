@@ -33,7 +33,7 @@ const STARTERS: &[&str] = &[
     "popen(",
 ];
 
-/// Files that may start a process, each with a reason. The supervisor of dnsmasq will be the only one.
+/// Files that may start a process, each with a reason. There is none.
 const ALLOWED: &[&str] = &[];
 
 #[test]

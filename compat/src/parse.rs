@@ -63,7 +63,7 @@ pub fn command(line: &str, family: Family) -> Result<Command, ParseError> {
 }
 
 /// Refuses what a rule cannot ask for in this chain: an interface that the hook does not have, and `DROP` in `nat`.
-/// ///
+///
 /// # Errors
 /// The [`ErrorKind`]; the caller knows the place.
 pub fn check_in_chain(rule: &Rule, table: TableKind, chain: &ChainRef) -> Result<(), ErrorKind> {

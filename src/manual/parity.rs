@@ -28,6 +28,73 @@
 //! - **Tables.** The originals make every table at start (D35); we make them on first use, unless told otherwise.
 //! - **`initialize_nat_table`.** neutron replaces the `nat` tables and forgets their rules; we add what is missing.
 //! - **Deferral.** One flag in the originals, so an inner end is the outer's too (7.15); ours is counted and scoped.
+//! - **Places instead of patterns.** nova moves lines that match `iptables_top_regex` above its own rules and those of
+//!   `iptables_bottom_regex` to the end of the table (nova 1.9, 6.1.15 to 6.1.17), in other programs' chains as well. We
+//!   have no such options: a rule of ours has a place (top, normal, bottom), a foreign rule is not moved.
+//! - **Order of components.** In nova the component that applied last comes first, so precedence changes with every apply
+//!   (nova 1.8.3, 7.33), and two neutron managers fight for the first place (D10); ours keep the order in which they
+//!   first came.
+//!
+//! # Other programs' rules
+//!
+//! - **Whose is it.** The originals take every line that contains the component's name for their own (nova 7.2, D12); we
+//!   go by marks and whole names, see [`ownership`](super::ownership).
+//! - **Duplicates.** nova merges equal lines of a table, foreign ones too, and so changes what they mean (7.6). Foreign
+//!   rules stay as they are, however many are equal.
+//! - **`top` by substring.** nova took a foreign `-j nova-filter-top-x` for its own jump, moved it and left out its own
+//!   (7.7); we compare the whole target.
+//! - **Adoption.** A foreign rule that equals one that we want, in that chain, counts as ours, so it is not added twice. The
+//!   originals do the same with unwrapped rules, by text.
+//! - **Policies.** A save file that is loaded for a component may state policies of built-in chains; they are ignored, as they
+//!   are the host's. Without a component they are set, as by `iptables-restore`.
+//!
+//! # Applying
+//!
+//! - **No lock, no `-w`.** neutron tries again with `-w 10` when the xtables lock is taken, and remembers that for all
+//!   managers (neutron 14.24 to 14.29, D36). nf_tables has no such lock: a conflict is a generation that moved, and
+//!   leads to a fresh look and another try ([`generations`](super::generations)). What these cases say about logging the
+//!   payload around a failed line becomes: the error names the rule.
+//! - **Leftovers and restarts.** nova's first apply deletes all chains of its predecessor; until each guest is prepared
+//!   again its traffic meets no filter (7.14). Here too the model states the whole wanted state, so what is not in it goes
+//!   with the first apply, but in the same transaction as what comes, and what is equal stays. An agent that fills its
+//!   model step by step holds a deferral until all guests are in it.
+//! - **One transaction.** Tables and families are separate ones in the originals (nova 7.13, D7); here a failure of any rule
+//!   leaves all as it was.
+//! - **Counters.** nova restarts those of all wrapped chains at each apply (nova 1.8.5, 7.12); rules that do not change keep
+//!   theirs.
+//! - **`random-fully`.** neutron asks the tool's version and a global option (neutron 14.33, D41); here it is an option of
+//!   a rule (`--random-fully`), and whoever writes the rule decides.
+//!
+//! # Form of rules
+//!
+//! - **Bytes.** Expressions, their order and their registers are those of iptables-nft 1.8.9: interfaces, protocol, source,
+//!   destination, fragment, matches, counter, target; the protocol as `meta l4proto`. Forms of
+//!   other versions (padded interface names, ranges as two comparisons) are read and never written. Where we differ
+//!   from 1.8.9 is in [`compile::stock`](crate::compile::stock).
+//! - **Comments** go to user data, which costs a packet nothing, and stock tools print them as `-m comment`. 1.8.9 writes
+//!   a match of 256 bytes, which every packet runs through. The match is kept for comments that do not stand last or
+//!   do not fit.
+//! - **`! -s 0.0.0.0/0`** and its like match nothing and are accepted. iptables-nft sends a program that the kernel refuses
+//!   (`EINVAL`); the legacy tool accepts it.
+//! - **Limits** are kept reduced (120 a minute is 2 a second), as iptables sends and prints them; two spellings of one
+//!   rate are one rule.
+//! - **`CLASSIFY`** is printed with four digits each (`0001:0002`), as by 1.8.9, and takes neither a sign nor a number
+//!   beyond 16 bits, which 1.8.9 cuts.
+//!
+//! # Save files
+//!
+//! Where the reader is stricter than `iptables-restore`. Each refusal is an error with line and place, and a file with one
+//! is refused whole.
+//!
+//! - A table or a base chain that stands twice in a file: the second would silently undo the first.
+//! - Ports with `! -p tcp`: iptables-nft takes them, and its rule then reads bytes of other protocols as ports.
+//! - `--zone` with `--zone-orig` or `--zone-reply`: one of them would be ignored.
+//! - `CONNMARK --set-mark` with `--mask`: 1.8.9 takes it for the mask of the value, which has a form of
+//!   its own (`1/2`).
+//! - A quoted word that does not end; iptables takes the rest of the line with the line break into it.
+//! - Control characters anywhere in a line, and text that is not UTF-8.
+//! - Host names for addresses: nothing here asks a name server.
+//! - Commands that do not state something (`-D`, `-F`, `-X`, `-R`, `-Z`, `-E`): a file states the wanted state.
 //!
 //! # The string managers
 //!

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is kept is the longest run of wanted rules that already stand in the wanted order, so the number of
 //! steps is the least that leaves the order right; cost is O(n log n) whatever the rules are, because rules are paired
-//! by value and never compared line by line (`spec`: the reference's text diff is cubic in its worst case).
+//! by value and never compared line by line (neutron's text diff is cubic in its worst case).
 //!
 //! Invariant: a new rule is placed relative to a rule that stays, by handle, or at the end: positions by number
 //! would depend on what other programs do in a shared chain.

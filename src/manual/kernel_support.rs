@@ -1,0 +1,47 @@
+//! What is asked of the kernel, and which privilege it takes.
+//!
+//! Everything is tested on Linux 6.18, x86-64. Older kernels are not tested; the versions below say where a feature
+//! came in. Features are found by asking ([`probe`](crate::kernel::probe)), never by the version's number: distributions
+//! carry features back.
+//!
+//! | feature | since | used for | how it is found |
+//! |---|---|---|---|
+//! | nf_tables, families ip and ip6 | 3.13 | everything | a dump answers |
+//! | `nft_compat` (xt matches and targets) | 3.13 (0ca743a55991) | matches and targets without a native form | [`probe::xt_revision`](crate::kernel::probe::xt_revision): `NFNL_MSG_COMPAT_GET`, per name and revision |
+//! | extended acknowledgements | 4.12 | text and place of an error | not probed: without it errors are only a number |
+//! | generation in a batch | 8c4d4e8b5626 | the guard against lost updates | `batch_generation` of [`Features`](crate::kernel::probe::Features): a batch of a wrong generation must be refused |
+//! | user data of chains | 5.10 (002f21765320) | a chain says whose it is | `chain_userdata`: too much of it must be refused |
+//! | tables with an owner | 5.12 (6001a930ce03) | not used yet: the native layout | `table_owner`: a batch that is checked and dropped |
+//! | owned tables that persist | 6.9 (da5141bbe0c2) | not used yet: the native layout | `table_persist`: the same |
+//!
+//! The applying code does not probe before it acts: what the kernel refuses is reported with the rule it is about.
+//! Without chain user data, chains cannot be told apart after a restart; without the generation, two programs may
+//! overwrite each other. Ask [`probe::features`](crate::kernel::probe::features) where that matters.
+//!
+//! The kernel's configuration also decides: `CONFIG_NFT_COMPAT`, and one module for each xt extension
+//! (`compat/README.md` lists the extensions). ipsets are looked up by `getsockopt(SO_IP_SET)`, which the module `ip_set` answers.
+//!
+//! # Privilege
+//!
+//! | to do | needs |
+//! |---|---|
+//! | parse, build models, the fake kernel, `translate` | nothing |
+//! | read or change nf_tables | `CAP_NET_ADMIN` in the user namespace that owns the network namespace; the kernel shows rulesets to nobody else |
+//! | `-m set` | `CAP_NET_RAW` there as well, for the socket that ipsets are asked by |
+//! | work in another network namespace (`--netns`) | `CAP_SYS_ADMIN` there and in one's own user namespace |
+//! | make a namespace (`--sandbox`) | `CAP_SYS_ADMIN`, or a system that lets users make user namespaces |
+//! | send a batch that does not fit the socket's buffer as it is | see below |
+//!
+//! # User namespaces and the send buffer
+//!
+//! A batch must fit the send buffer of the socket. `SO_SNDBUFFORCE` makes it as large as is needed, and takes
+//! `CAP_NET_ADMIN` in the *initial* user namespace. Root in a user namespace does not have that: there `SO_SNDBUF` is
+//! all there is, and the kernel caps it silently at twice `net.core.wmem_max`:
+//!
+//! | `net.core.wmem_max` | largest batch | rules of a nova-compute host, some 320 bytes each |
+//! |---|---|---|
+//! | 212,992, as on many systems | 425,952 bytes | 1,300 |
+//! | 4,194,304, as on the 6.18 this was tested on | 8,388,576 bytes | 26,000 |
+//!
+//! More is an error that names the batch's size, the limit and the value of `net.core.wmem_max` that would do
+//! ([`TransportError::TooLarge`](crate::netlink::transport::TransportError)); nothing is sent.
