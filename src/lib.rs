@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ─parse─> Rule ─add─> Model ─plan─> Plan ─compile─> Program ─encode─> Batch ─seal─> Sealed ─commit─> kernel
-//!      compat   rule        wrap          apply           compile           transaction            kernel
+//!      compat   rule        wrap          ruleset         compile           transaction            kernel
 //! ```
 //!
 //! A component (nova-compute, an L3 agent, a sandbox host) states its chains and rules as values in a
@@ -35,10 +35,10 @@
 //! | layer | module | has | does I/O |
 //! |---|---|---|---|
 //! | 9 | [`Manager`] | a model and a kernel | through the kernel |
-//! | 8 | [`apply`] | the loop: read, diff, seal, commit; again when stale | through the kernel |
+//! | 8 | [`apply`] | the loop: read, plan, seal, commit; again when stale | through the kernel |
 //! | 7 | [`kernel`] | the trait, the live kernel, the fake, probes | `kernel::Live` |
 //! | 6 | [`transaction`] | batches | no |
-//! | 5 | [`ruleset`] | what stands, and the difference of a chain | no |
+//! | 5 | [`ruleset`] | what stands, and the plan from there to what should stand | no |
 //! | 4 | [`compile`] | rules to register programs and back, in two encodings | no |
 //! | 3 | [`wrap`] | wrapped chains: the wanted state | no |
 //! | 2 | [`rule`] | an iptables rule as a value | no |
@@ -53,7 +53,7 @@
 //! - To understand it: [`manual::pipeline`] walks one rule through everything; [`manual`] has the reasons.
 //! - To change how a match is encoded: its file in `rule/matches`, `compile/stock/matches`,
 //!   `compile/native/matches` and the other crate's `ext`, always under the same name.
-//! - To change what is sent: [`apply`], whose files `plan.rs` and `encode.rs` are the difference and the bytes.
+//! - To change what is sent: [`ruleset`] finds the changes, `apply/encode.rs` writes them.
 //! - To test without a kernel: [`kernel::Fake`].
 #![cfg_attr(
     test,

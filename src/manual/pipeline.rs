@@ -12,7 +12,7 @@
 //! | add | `nftwrap_compat::load::load`, [`Table::push_rule`](crate::wrap::Table::push_rule) | `Rule` | [`Entry`](crate::wrap::Entry) of a [`Model`](crate::wrap::Model) |
 //! | read | `observe` in `apply/read.rs` | dumps | `Observed`: [`ObservedTable`](crate::ruleset::ObservedTable)s of one generation |
 //! | check | [`Model::check`](crate::wrap::Model::check) | model | loops, depth, jumps to nowhere, each naming the rule |
-//! | diff | [`chain_diff::diff`](crate::ruleset::chain_diff::diff), called by `plan` in `apply/plan.rs` | model and observed state | [`Plan`](crate::apply::Plan) of [`Change`](crate::apply::Change)s |
+//! | diff | [`chain_diff::diff`](crate::ruleset::chain_diff::diff), called by `plan` in `ruleset/plan.rs` | model and observed state | [`Plan`](crate::ruleset::Plan) of [`Change`](crate::ruleset::Change)s |
 //! | compile | [`stock::compile`](crate::compile::stock::compile) | `Rule` | [`Program`](crate::compile::Program) |
 //! | encode | [`expr::encode_list`](crate::nft::expr::encode_list), [`Batch::rule_with`](crate::transaction::Batch::rule_with), called by `batch` in `apply/encode.rs` | `Plan` | [`Batch`](crate::transaction::Batch) |
 //! | seal | [`Batch::seal`](crate::transaction::Batch::seal) | `Batch` | [`Sealed`](crate::transaction::Sealed) |
@@ -30,7 +30,7 @@
 //!    refused here, with its place in the text; no later stage takes a bare string.
 //! 2. **add** resolves `$inst-7` to the kernel's name `nova-compute-inst-7` and shares the value with equal rules of the
 //!    table. The chain is dirty now.
-//! 3. **diff** finds that the rule does not stand: [`Change::AddRule`](crate::apply::Change::AddRule), with the handle
+//! 3. **diff** finds that the rule does not stand: [`Change::AddRule`](crate::ruleset::Change::AddRule), with the handle
 //!    of the rule that it goes before, if it does not go to the end.
 //! 4. **compile** writes the four expressions that iptables-nft writes.
 //! 5. **encode** writes them as nested attributes into the one buffer of the batch, **seal** ends it.
@@ -92,7 +92,7 @@
 //! pads with what it finds. A rule read from the kernel that was found equal is known by its value from then on.
 //!
 //! **By address, when encoding** (`Compiled` in `apply/encode.rs`) **and at the unchanged ends of a chain** (`same_ends`
-//! in `apply/plan.rs`). Was this very value compiled a moment ago, or sent last time? Here a wrong "no" only costs
+//! in `ruleset/merge.rs`). Was this very value compiled a moment ago, or sent last time? Here a wrong "no" only costs
 //! time, and a wrong "yes" cannot be: both sides hold the `Arc`, so its address cannot come to mean another value. Hashing a
 //! rule's value would cost more than what it saves.
 //!

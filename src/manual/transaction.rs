@@ -24,13 +24,13 @@
 //!
 //! # Where an error comes from
 //!
-//! One change is one operation, so a sequence number leads to the [`Change`](crate::apply::Change), its table, chain,
+//! One change is one operation, so a sequence number leads to the [`Change`](crate::ruleset::Change), its table, chain,
 //! rule, and line in the file. The kernel's extended acknowledgement adds a text and an offset into the message, which
 //! `apply/encode.rs` turns into the expression at fault. All of it is in [`Refusal`](crate::error::Refusal).
 //!
 //! # Order
 //!
-//! The kernel runs operations one after the other, and each must find what it names. [`Plan`](crate::apply::Plan) keeps
+//! The kernel runs operations one after the other, and each must find what it names. [`Plan`](crate::ruleset::Plan) keeps
 //! this order:
 //!
 //! 1. tables and chains are made and policies set: a jump needs its target;
