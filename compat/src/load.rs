@@ -9,7 +9,7 @@
 
 use nftwrap::name::WrapName;
 use nftwrap::nft::expr::Counter;
-use nftwrap::rule::{ChainRef, Family, Rule};
+use nftwrap::rule::{ChainRef, Family, Match, Rule};
 use nftwrap::wrap::{Addition, Chain, ChainKey, ChainKind, Model, ModelError, Place, Table};
 use thiserror::Error;
 
@@ -89,10 +89,10 @@ impl Loader<'_> {
         let mut place = Place::Normal;
         if self.component.is_some() {
             let chain = self.table.chain(key);
+            if chain.is_some_and(|chain| self.is_in_skeleton(chain, &line.rule)) {
+                return Ok(());
+            }
             if chain.is_none_or(|chain| chain.kind() != ChainKind::Wrapped) {
-                if chain.is_some_and(|chain| stands(chain, &line.rule)) {
-                    return Ok(());
-                }
                 place = usual_place(&line.rule);
             }
         }
@@ -102,10 +102,31 @@ impl Loader<'_> {
         }
         self.table.push_rule(key, addition)
     }
-}
 
-fn stands(chain: &Chain, rule: &Rule) -> bool {
-    chain.rules().any(|entry| **entry.rule() == *rule)
+    /// Whether the rule is one that the profile has made. Those have no line; all of them are bare jumps, so few rules are
+    /// looked at twice.
+    fn is_in_skeleton(&self, chain: &Chain, rule: &Rule) -> bool {
+        let Some(target) = rule.chain_ref() else { return false };
+        let component = self.component.map_or("", WrapName::as_str);
+        let is_same = |other: &ChainRef| match target {
+            ChainRef::Named(name) => name == other.name(),
+            ChainRef::Wrapped(logical) => {
+                let rest = other.name().as_str().strip_prefix(component).and_then(|rest| rest.strip_prefix('-'));
+                rest == Some(logical.as_str())
+            }
+        };
+        let bare = |rule: &Rule| {
+            let Rule { source, destination, input, output, protocol, fragment, matches, target: _ } = rule;
+            (source.is_none() && destination.is_none() && input.is_none() && output.is_none())
+                && (protocol.is_none() && fragment.is_none())
+                && matches.iter().all(|m| matches!(m, Match::Comment(_)))
+        };
+        bare(rule)
+            && chain
+                .rules()
+                .take_while(|entry| entry.line().is_none())
+                .any(|entry| bare(entry.rule()) && entry.rule().chain_ref().is_some_and(is_same))
+    }
 }
 
 /// Where the jump to a shared chain belongs: OpenStack's names say it.

@@ -140,3 +140,17 @@ fn what_can_never_match_is_accepted() {
     lab.nftwrap(&["apply", "-"], &filter("-A INPUT ! -s 0.0.0.0/0 -j DROP")).ok();
     assert!(lab.stock_save("iptables-save").contains("-A INPUT ! -s 0.0.0.0/0 -j DROP\n"));
 }
+
+/// A file that carries the skeleton of its profile states nothing twice.
+#[test]
+fn a_profile_and_its_skeleton_in_the_file_are_one() {
+    let with_profile = |profile: &str| {
+        let lab = Lab::new()?;
+        let file = example("nova-compute.v4.save");
+        lab.nftwrap(&["apply", "--wrap", "nova-compute", "--profile", profile, &file], "").ok();
+        let save = lab.stock_save("iptables-save");
+        Some(save.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let (Some(bare), Some(nova)) = (with_profile("bare"), with_profile("nova")) else { return };
+    assert_eq!(bare, nova);
+}
