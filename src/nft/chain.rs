@@ -1,4 +1,12 @@
 //! Chains.
+//!
+//! Owns: the attributes `NFTA_CHAIN_*` and `NFTA_HOOK_*` as one value, written and read side by side.
+//! Never: knows which hooks and priorities the chains of iptables have (`wrap` does), or what user data means
+//! ([`userdata`](super::userdata)).
+//!
+//! Invariant: a base chain has a type, a hook and a priority; a regular chain has none of them.
+//!
+//! Where the truth is: `nft_chain_policy` and `nf_tables_fill_chain_info`, `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 use std::sync::Arc;
 

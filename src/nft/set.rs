@@ -1,4 +1,11 @@
 //! Sets and maps.
+//!
+//! Owns: the attributes `NFTA_SET_*` as one value, written and read side by side.
+//! Never: holds elements ([`Element`](super::Element)), or chooses flags and types for what a set is to be used for.
+//!
+//! Invariant: a set goes through a message and back unchanged, unknown flag bits included.
+//!
+//! Where the truth is: `nft_set_policy` and `nf_tables_fill_set`, `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 use super::Family;
 use super::expr::{self, Expr};

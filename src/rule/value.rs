@@ -1,4 +1,9 @@
 //! The small values that matches and targets are made of.
+//!
+//! Owns: addresses with their masks, protocols, port ranges, marks, interfaces, references to chains, and negation.
+//! Never: reads or prints iptables text; that is the front-end's.
+//!
+//! Invariant: a value that exists is valid: a range ascends, a name fits the kernel.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,9 @@
 //! A closed batch, ready to be committed.
+//!
+//! Owns: the datagram, and the way from a sequence number to the operation's number, origin and message.
+//! Never: changes a byte, or is made by anything but [`Batch::seal`](super::Batch::seal).
+//!
+//! Invariant: sequence numbers are without a gap: the operation of number `n` (from 0) has `first_seq + 1 + n`.
 
 use thiserror::Error;
 

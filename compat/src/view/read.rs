@@ -1,4 +1,8 @@
 //! From dumps to a [`View`].
+//!
+//! Owns: which dumps are taken, and the order of tables and chains in a view: tables as a packet meets them, base chains by
+//! hook, others by name.
+//! Never: drops a rule: one that cannot be read as a rule keeps its expressions and the reason.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,4 +1,9 @@
 //! Interfaces, protocol, addresses and fragments.
+//!
+//! Owns: the parts of a rule that are no matches, in both directions.
+//! Never: writes an expression itself; it states conditions, and `condition.rs` makes loads and comparisons of them.
+//!
+//! Invariant: what cannot fail (`-i +`) leaves nothing behind, what cannot hold (`! -i +`, `! -s 0.0.0.0/0`) never matches.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

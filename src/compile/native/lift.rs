@@ -1,4 +1,10 @@
 //! From a register program back to the rule.
+//!
+//! Owns: the walk over a program, and what is known of it on the way (the protocol, the anonymous sets).
+//! Never: guesses: an expression that the compiler would not have written there makes the whole program opaque.
+//!
+//! Invariant: what lifts compiles to the same program again (the form of the rule may be another: see
+//! [the encoding](super)).
 
 use super::condition::{Condition, Test};
 use super::{base, matches, targets};

@@ -1,4 +1,12 @@
 //! Chains: `nf_tables_newchain`, `nf_tables_delchain`.
+//!
+//! Owns: making, changing, renaming and deleting chains, and which types, hooks and priorities go together.
+//! Never: walks jumps (`validate.rs`) or looks into rules.
+//!
+//! Invariant: checks come in the kernel's order, so that of several mistakes the same one is reported.
+//!
+//! Where the truth is: `nf_tables_newchain`, `nf_tables_addchain`, `nf_tables_updchain`, `nf_tables_delchain`,
+//! `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 use std::sync::Arc;
 

@@ -1,4 +1,14 @@
 //! A batch from its first message to the commit or the roll-back: `nfnetlink_rcv_batch`.
+//!
+//! Owns: the walk over the messages, the guard, the validation of jump graphs, and whether the copy of the state on which
+//! the operations ran takes the place of the old one.
+//! Never: knows what an operation does; each object's file does.
+//!
+//! Invariant: after anything but [`Answer::Good`] the state is what it was, except for handles, which are not given twice.
+//! Invariant: all errors of a batch are reported, as the kernel goes on after the first.
+//!
+//! Where the truth is: `nfnetlink_rcv_batch`, `net/netfilter/nfnetlink.c`; `nf_tables_validate`, `nf_tables_commit`,
+//! `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 use super::request::{Done, Failure, Message, NLM_F_REQUEST, Policy, messages};
 use super::state::{State, Validate};

@@ -1,5 +1,9 @@
 //! What the fake kernel holds: the objects of one namespace.
 //!
+//! Owns: tables with all that is in them, use counts, handles, and which of it the running transaction has made or
+//! deleted.
+//! Never: reads a message or decides whether an operation is allowed.
+//!
 //! Invariant: an object that a transaction deletes stays in its list, marked, until the commit, as in the kernel: a
 //! rule can still be named as position, a chain still be walked. Names lead to live objects only.
 //! Invariant: handles grow and are given once; a list in handle order is in the kernel's order.
