@@ -6,7 +6,10 @@
 use std::alloc::System;
 
 use nftwrap::Manager;
-use nftwrap::kernel::Fake;
+use nftwrap::kernel::{CommitError, Committed, Error, Kernel};
+use nftwrap::name::{ChainName, IpsetName, SetName, TableName};
+use nftwrap::nft;
+use nftwrap::transaction::Sealed;
 use nftwrap::wrap::Model;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 
@@ -38,9 +41,52 @@ fn main() {
     host::add(&mut model, file).unwrap();
     line("model, the file given up", whole.change(), rules);
     stage.reset();
-    let mut manager = Manager::with_kernel(model, Fake::new());
-    manager.plan().unwrap();
-    line("planning, the plan given up", stage.change(), rules);
+    let mut manager = Manager::with_kernel(model, Sink);
+    manager.apply().unwrap();
+    line("an application", stage.change(), rules);
+    line("model and manager after it", whole.change(), rules);
+}
+
+/// A kernel that takes everything and keeps nothing: what is counted is ours.
+struct Sink;
+
+impl Kernel for Sink {
+    fn generation(&mut self) -> Result<u32, Error> {
+        Ok(1)
+    }
+    fn tables(&mut self, _: nft::Family) -> Result<Vec<nft::Table>, Error> {
+        Ok(Vec::new())
+    }
+    fn chains(&mut self, _: nft::Family) -> Result<Vec<nft::Chain>, Error> {
+        Ok(Vec::new())
+    }
+    fn chain(&mut self, _: nft::Family, _: &TableName, _: &ChainName) -> Result<Option<nft::Chain>, Error> {
+        Ok(None)
+    }
+    fn rules(&mut self, _: nft::Family, _: &TableName, _: Option<&ChainName>) -> Result<Vec<nft::Rule>, Error> {
+        Ok(Vec::new())
+    }
+    fn sets(&mut self, _: nft::Family, _: &TableName) -> Result<Vec<nft::Set>, Error> {
+        Ok(Vec::new())
+    }
+    fn elements(&mut self, _: nft::Family, _: &TableName, _: &SetName) -> Result<Vec<nft::Element>, Error> {
+        Ok(Vec::new())
+    }
+    fn objects(&mut self, _: nft::Family, _: &TableName) -> Result<Vec<nft::Object>, Error> {
+        Ok(Vec::new())
+    }
+    fn ipset_index(&mut self, _: &IpsetName) -> Result<Option<u16>, Error> {
+        Ok(None)
+    }
+    fn ipset_name(&mut self, _: u16) -> Result<Option<IpsetName>, Error> {
+        Ok(None)
+    }
+    fn commit(&mut self, _: &Sealed) -> Result<Committed, CommitError> {
+        Ok(Committed::default())
+    }
+    fn check(&mut self, _: &Sealed) -> Result<Committed, CommitError> {
+        Ok(Committed::default())
+    }
 }
 
 fn line(name: &str, change: Stats, rules: usize) {

@@ -76,7 +76,7 @@ fn observe_family<K: Kernel + ?Sized>(
         let entry = ObservedChain {
             owner,
             policy: chain.base.as_ref().and_then(|b| b.policy),
-            hook: chain.base.map(|b| (b.kind, b.hook, b.priority)),
+            hook: chain.base.map(|b| Box::new((b.kind, b.hook, b.priority))),
             rules: if concerns { ChainRules::Read(Vec::new()) } else { ChainRules::Unread },
         };
         table.chains.insert(chain.name, entry);

@@ -29,7 +29,7 @@ pub struct ObservedChain {
     /// Its policy, if it is a base chain.
     pub policy: Option<Policy>,
     /// Its type, hook and priority, if it is a base chain.
-    pub hook: Option<(Arc<str>, u32, i32)>,
+    pub hook: Option<Box<(Arc<str>, u32, i32)>>,
     /// Its rules in order.
     pub rules: ChainRules,
 }

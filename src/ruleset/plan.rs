@@ -198,7 +198,7 @@ impl Planner<'_> {
         let observed = ObservedChain {
             owner: now.map_or_else(|| self.chain_mark(chain), |n| n.owner.clone()),
             policy: base.as_ref().map(|b| b.policy.or(now.and_then(|n| n.policy)).unwrap_or(Policy::Accept)),
-            hook: base.map(|b| (b.kind, b.hook, b.priority)),
+            hook: base.map(|b| Box::new((b.kind, b.hook, b.priority))),
             rules: next,
         };
         self.pending.chains.push((at, chain.name().clone(), Some(observed)));
@@ -212,11 +212,11 @@ impl Planner<'_> {
         let policy = if self.model.component().is_none() { chain.policy() } else { None };
         let wanted = base_chain(builtin, policy);
         if let Some(now) = now {
-            let same = now.hook.as_ref().is_some_and(|(kind, hook, priority)| {
+            let same = now.hook.as_deref().is_some_and(|(kind, hook, priority)| {
                 **kind == *wanted.kind && *hook == wanted.hook && *priority == wanted.priority
             });
             if !same {
-                let found = now.hook.as_ref().map_or("a regular chain".to_owned(), |(kind, hook, priority)| {
+                let found = now.hook.as_deref().map_or("a regular chain".to_owned(), |(kind, hook, priority)| {
                     format!("type {kind} hook {hook} priority {priority}")
                 });
                 let location = Location { table: at, chain: Some(chain.name().clone()), rule: None, line: None };
