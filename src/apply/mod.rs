@@ -9,16 +9,16 @@
 //! # What is ours
 //!
 //! A model without a component states tables as a whole: everything in them is ours. A model of a component owns the
-//! chains whose user data carries its name, chains that have a wanted name, and rules in shared chains that carry its
-//! name. Names are compared whole. A rule of another program is ours only when it equals a rule that we want in that
+//! chains whose user data carries its name, chains without a mark that have a wanted name, and rules in shared chains
+//! that carry its name ([`manual::ownership`](crate::manual::ownership)). Names are compared whole. A rule of another program is ours only when it equals a rule that we want in that
 //! very chain; then it is adopted as it stands.
 //!
 //! # What is remembered
 //!
 //! After a commit the state is known without reading it: the generation that the batch was guarded by plus one, and our
 //! own rules. The kernel sends the handles of few new rules back; those of a big load are read, chain by chain, when a
-//! later change needs them. When the
-//! generation has moved, everything that concerns us is read again.
+//! later change needs them. When the generation has moved, everything that concerns us is read again
+//! ([`manual::generations`](crate::manual::generations)).
 
 mod encode;
 mod read;
