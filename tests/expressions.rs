@@ -1,14 +1,17 @@
 //! Every expression through a running kernel: what a dump decodes to is what was sent.
 //!
-//! Works in a network namespace of its own. Without the privilege it prints a skip; with `CI` set it fails instead.
+//! Works in a network namespace of its own.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
+#[path = "support/lab.rs"]
+mod lab;
 
 use std::collections::BTreeSet;
 
-use nftwrap::kernel::{CommitError, Kernel, Live};
+use lab::Lab;
+use nftwrap::kernel::{CommitError, Kernel};
 use nftwrap::name::{ChainName, SetName, TableName};
 use nftwrap::netlink::attr::Writer;
-use nftwrap::netlink::namespace::Namespace;
 use nftwrap::nft::expr::*;
 use nftwrap::nft::uapi::*;
 use nftwrap::nft::{BaseChain, Chain, Family, Object, ObjectData, Rule, Set, SetFlags, Table, TableFlags, listing};
@@ -322,8 +325,8 @@ fn ground() -> Batch {
 
 #[test]
 fn a_dump_decodes_to_what_was_sent() {
-    let Some(namespace) = namespace() else { return };
-    let mut kernel = Live::open_in(&namespace).unwrap();
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut kernel = lab.kernel();
     kernel.commit(&ground().seal().unwrap()).unwrap();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -358,8 +361,8 @@ fn a_dump_decodes_to_what_was_sent() {
 fn an_operation_of_a_later_kernel_is_kept_byte_for_byte() {
     const NFT_BITWISE_AND: u32 = 3;
     const NFTA_BITWISE_SREG2: u16 = 8;
-    let Some(namespace) = namespace() else { return };
-    let mut kernel = Live::open_in(&namespace).unwrap();
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut kernel = lab.kernel();
     kernel.commit(&ground().seal().unwrap()).unwrap();
     let mut data = Vec::new();
     let mut w = Writer::new(&mut data);
@@ -379,18 +382,6 @@ fn an_operation_of_a_later_kernel_is_kept_byte_for_byte() {
             assert_eq!(dump.last().unwrap().expressions, sent);
         }
         Err(CommitError::Refused(_)) => println!("skipped: this kernel is older than 6.13"),
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// A namespace for the test; `None`, with a note, when the privilege is missing and nobody insists.
-fn namespace() -> Option<Namespace> {
-    match Namespace::fresh() {
-        Ok(namespace) => Some(namespace),
-        Err(error) if error.is_not_permitted() && std::env::var_os("CI").is_none() => {
-            println!("skipped: {error}");
-            None
-        }
         Err(error) => panic!("{error}"),
     }
 }

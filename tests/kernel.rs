@@ -16,8 +16,8 @@
 mod coverage;
 #[path = "kernel/fake.rs"]
 mod fake;
-#[path = "support/namespace.rs"]
-mod namespace;
+#[path = "support/lab.rs"]
+mod lab;
 #[path = "kernel/objects.rs"]
 mod objects;
 #[path = "kernel/random.rs"]

@@ -1,6 +1,4 @@
 //! The socket and the live kernel, each test in a network namespace of its own.
-//!
-//! A missing privilege is a printed skip; with `NFTWRAP_REQUIRE_KERNEL` in the environment it is a failure.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,8 +7,12 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "support/lab.rs"]
+mod lab;
+
 use std::process::Command;
 
+use lab::{Lab, skip};
 use nftwrap::kernel::{CommitError, Errno, Kernel, Live};
 use nftwrap::name::{ChainName, IpsetName, SetName, TableName};
 use nftwrap::netlink::message::Messages;
@@ -30,14 +32,7 @@ const ORIGIN: Origin = Origin(0);
 const INSIDE: &str = "NFTWRAP_TEST_INSIDE";
 
 fn namespace() -> Option<Namespace> {
-    match Namespace::fresh() {
-        Ok(namespace) => Some(namespace),
-        Err(error) if error.is_not_permitted() && std::env::var_os("NFTWRAP_REQUIRE_KERNEL").is_none() => {
-            eprintln!("skipped: {error}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    Lab::new(&[]).map(|lab| lab.0)
 }
 
 /// Runs the test with this name again, under a command that takes privileges away.
@@ -55,12 +50,6 @@ fn run_again(wrapper: &[&str], test: &str) {
 
 fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
-}
-
-fn shell(namespace: &Namespace, script: &str) -> (bool, String) {
-    let output = namespace.run(|| Command::new("sh").args(["-ec", script]).output().unwrap()).unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
 fn table() -> TableName {
@@ -233,7 +222,7 @@ fn all_elements_of_a_long_list_arrive() {
 
 #[test]
 fn a_ruleset_of_nft_decodes_and_encodes_to_itself() {
-    let Some(namespace) = namespace() else { return };
+    let Some(lab) = Lab::new(&["nft"]) else { return };
     let ruleset = r#"
         table ip t {
             comment "a table"
@@ -259,10 +248,9 @@ fn a_ruleset_of_nft_decodes_and_encodes_to_itself() {
         table netdev n { chain i { type filter hook ingress device lo priority 0; }
         }
     "#;
-    let (ok, said) = shell(&namespace, &format!("nft -f - <<'EOF'\n{ruleset}\nEOF"));
-    assert!(ok, "{said}");
+    lab.quietly(&["nft", "-f", "-"], ruleset);
 
-    let mut live = Live::over(Recorder::new(Socket::open_in(&namespace).unwrap()), &namespace);
+    let mut live = Live::over(Recorder::new(Socket::open_in(&lab.0).unwrap()), &lab.0);
     for family in [Family::Ip, Family::Netdev] {
         for table in live.tables(family).unwrap() {
             live.chains(family).unwrap();
@@ -435,7 +423,7 @@ fn a_batch_of_megabytes_goes_in_one_piece() {
     let sealed = big(4_000_000);
     match live.commit(&sealed) {
         // Root in a container, whose sockets are limited as any user's.
-        Err(CommitError::TooLarge { limit, .. }) => return eprintln!("skipped: the send buffer ends at {limit}"),
+        Err(CommitError::TooLarge { limit, .. }) => return skip(format_args!("the send buffer ends at {limit}")),
         committed => committed.unwrap(),
     };
     assert_eq!(live.rules(Family::Ip, &table(), None).unwrap().len(), sealed.operations() - 2);
@@ -444,7 +432,7 @@ fn a_batch_of_megabytes_goes_in_one_piece() {
 #[test]
 fn an_oversized_batch_is_a_typed_error_in_a_user_namespace() {
     if !is_inside() {
-        if namespace().is_some() {
+        if Lab::new(&["unshare"]).is_some() {
             run_again(&["unshare", "-Urn"], "an_oversized_batch_is_a_typed_error_in_a_user_namespace");
         }
         return;
@@ -463,7 +451,7 @@ fn an_oversized_batch_is_a_typed_error_in_a_user_namespace() {
 #[test]
 fn a_missing_privilege_is_named() {
     if !is_inside() {
-        if namespace().is_some() {
+        if Lab::new(&["setpriv"]).is_some() {
             // Still the user who may read this program, without the capabilities.
             let bare = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"];
             run_again(&bare, "a_missing_privilege_is_named");
@@ -518,15 +506,11 @@ fn more_errors_than_the_receive_buffer_takes_are_still_a_refusal() {
 
 #[test]
 fn ipsets_have_an_index_and_a_name() {
-    let Some(namespace) = namespace() else { return };
-    let mut live = Live::open_in(&namespace).unwrap();
+    let Some(lab) = Lab::new(&["ipset"]) else { return };
+    let mut live = lab.kernel();
     let name = |text: &str| IpsetName::new(text).unwrap();
     assert_eq!(live.ipset_index(&name("none")).unwrap(), None);
-    let (made, said) = shell(&namespace, "ipset create one hash:ip; ipset create two hash:net");
-    if !made {
-        assert!(std::env::var_os("NFTWRAP_REQUIRE_KERNEL").is_none(), "{said}");
-        return eprintln!("skipped: {said}");
-    }
+    lab.run("ipset create one hash:ip; ipset create two hash:net");
     let (one, two) = (live.ipset_index(&name("one")).unwrap(), live.ipset_index(&name("two")).unwrap());
     assert_ne!(one, two);
     assert_eq!(live.ipset_name(one.unwrap()).unwrap(), Some(name("one")));

@@ -10,21 +10,18 @@ use nftwrap::kernel::Kernel;
 use nftwrap::nft::{self, Rule, userdata};
 use nftwrap::transaction::{Batch, Origin};
 
-#[path = "support/corpus.rs"]
-mod corpus;
-#[path = "support/namespace.rs"]
-#[allow(dead_code, reason = "the other tests use the rest of it")]
-mod namespace;
-#[path = "support/sandbox.rs"]
-mod sandbox;
+#[path = "support/lab.rs"]
+mod lab;
+#[path = "support/stock_rules.rs"]
+mod stock_rules;
 
-use corpus::{Sets, Side, V4, V6, comment, listed, load_by_stock, rules, saved};
-use sandbox::Sandbox;
+use lab::Lab;
+use stock_rules::{Sets, Side, V4, V6, comment, listed, load_by_stock, rules};
 
 const TABLES: [&str; 4] = ["raw", "mangle", "nat", "filter"];
 
 /// Reads what is in `stock`, compiles it, and puts it into `ours`. The number of rules.
-fn copy(stock: &Sandbox, ours: &Sandbox, side: &Side, sets: &Sets) -> usize {
+fn copy(stock: &Lab, ours: &Lab, side: &Side, sets: &Sets) -> usize {
     let (mut from, mut to) = (stock.kernel(), ours.kernel());
     let family = side.family;
     let mut batch = Batch::begin(None);
@@ -63,7 +60,7 @@ fn copy(stock: &Sandbox, ours: &Sandbox, side: &Side, sets: &Sets) -> usize {
 }
 
 /// Dumps of both, rule by rule.
-fn compare(stock: &Sandbox, ours: &Sandbox, side: &Side) {
+fn compare(stock: &Lab, ours: &Lab, side: &Side) {
     let (mut theirs, mut ours_kernel) = (stock.kernel(), ours.kernel());
     for table in TABLES {
         let pairs = rules(&mut theirs, side.family, table).into_iter();
@@ -75,7 +72,7 @@ fn compare(stock: &Sandbox, ours: &Sandbox, side: &Side) {
             assert_eq!(our, their);
         }
     }
-    similar(&saved(ours, side.save), &saved(stock, side.save));
+    similar(&ours.stock_save(side.save), &stock.stock_save(side.save));
 }
 
 /// Equal texts; a difference is shown by its first line.
@@ -86,8 +83,8 @@ fn similar(ours: &str, theirs: &str) {
     assert_eq!(ours.lines().count(), theirs.lines().count());
 }
 
-fn corpus_comes_out_the_same(test: &str, side: &Side) {
-    let (Some(stock), Some(ours)) = (Sandbox::new(test), Sandbox::new(test)) else { return };
+fn corpus_comes_out_the_same(side: &Side) {
+    let (Some(stock), Some(ours)) = (side.lab(), side.lab()) else { return };
     let sets = Sets::make(&stock);
     assert_eq!(sets.0, Sets::make(&ours).0);
     load_by_stock(&stock, side);
@@ -99,10 +96,10 @@ fn corpus_comes_out_the_same(test: &str, side: &Side) {
 
 #[test]
 fn the_corpus_comes_out_as_iptables_writes_it() {
-    corpus_comes_out_the_same("the_corpus_comes_out_as_iptables_writes_it", &V4);
+    corpus_comes_out_the_same(&V4);
 }
 
 #[test]
 fn the_corpus_comes_out_as_ip6tables_writes_it() {
-    corpus_comes_out_the_same("the_corpus_comes_out_as_ip6tables_writes_it", &V6);
+    corpus_comes_out_the_same(&V6);
 }

@@ -59,9 +59,19 @@ fn tool(family: Family, verb: &str) -> String {
     }
 }
 
+const TOOLS: [&str; 7] = [
+    "ipset",
+    "iptables-nft",
+    "iptables-nft-restore",
+    "iptables-nft-save",
+    "ip6tables-nft",
+    "ip6tables-nft-restore",
+    "ip6tables-nft-save",
+];
+
 /// A namespace with the sets that the rules name.
 fn lab_for(text: &str) -> Option<Lab> {
-    let lab = Lab::new()?;
+    let lab = Lab::new(&TOOLS)?;
     let mut names: Vec<&str> =
         text.split("--match-set ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
     names.sort_unstable();

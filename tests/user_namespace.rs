@@ -6,6 +6,9 @@
 use std::fs;
 use std::process::Command;
 
+#[path = "support/lab.rs"]
+mod lab;
+
 use nftwrap::kernel::{Kernel, Live};
 use nftwrap::name::TableName;
 use nftwrap::netlink::namespace::{Namespace, enter_user_namespace};
@@ -17,8 +20,8 @@ fn main() {
         return as_nobody();
     }
     if let Err(error) = enter_user_namespace() {
-        assert!(error.is_not_permitted() && std::env::var_os("NFTWRAP_REQUIRE_KERNEL").is_none(), "{error}");
-        return eprintln!("skipped: {error}");
+        assert!(error.is_not_permitted(), "{error}");
+        return lab::skip(error);
     }
 
     let namespace = Namespace::fresh().unwrap();
@@ -33,6 +36,9 @@ fn main() {
 
 /// Runs this program again as a user without privileges, from a place that such a user may read.
 fn as_nobody() {
+    if !lab::has(&["setpriv"]) {
+        return;
+    }
     let copy = std::env::temp_dir().join(format!("nftwrap-user-namespace-{}", std::process::id()));
     fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
     let mut nobody = Command::new("setpriv");

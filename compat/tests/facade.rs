@@ -1,8 +1,7 @@
 //! nova and neutron over strings: what their calls leave is what their specification prints, in memory and in a kernel.
 //!
 //! The calls are those of the originals, argument for argument; the dumps in `facade/` are what the originals left in the
-//! kernel, read by `iptables-save`. The kernel half makes network namespaces; without the privilege it is skipped, which
-//! is a failure with `NFTWRAP_REQUIRE_KERNEL` in the environment.
+//! kernel, read by `iptables-save`. The kernel half makes network namespaces.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -12,10 +11,14 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "../../tests/support/lab.rs"]
+mod lab;
+
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::process::Command;
 
+use lab::Lab;
 use nftwrap::kernel::Live;
 use nftwrap::netlink::namespace::Namespace;
 use nftwrap::rule::Family;
@@ -519,19 +522,8 @@ mod strings {
 mod in_a_kernel {
     use super::*;
 
-    /// A namespace, or `None` when there is no privilege for one.
     fn namespace() -> Option<Namespace> {
-        let refused = match Namespace::fresh() {
-            Ok(namespace) => match namespace.run(|| Command::new("iptables-nft-save").output()).unwrap() {
-                Ok(_) => return Some(namespace),
-                Err(error) => format!("iptables-nft-save: {error}"),
-            },
-            Err(error) if error.is_not_permitted() => error.to_string(),
-            Err(error) => panic!("{error}"),
-        };
-        assert!(std::env::var_os("NFTWRAP_REQUIRE_KERNEL").is_none(), "{refused}");
-        println!("skipped: {refused}");
-        None
+        Lab::new(&["iptables-nft-save", "ip6tables-nft-save", "ip"]).map(|lab| lab.0)
     }
 
     fn save(namespace: &Namespace, family: Family) -> Dump {

@@ -12,8 +12,8 @@
 
 #[path = "native/kernel.rs"]
 mod kernel;
-#[path = "../../tests/support/namespace.rs"]
-mod namespace;
+#[path = "../../tests/support/lab.rs"]
+mod lab;
 #[path = "native/packets.rs"]
 mod packets;
 #[path = "native/text.rs"]

@@ -16,16 +16,12 @@ use nftwrap::transaction::{Batch, Origin};
 use nftwrap_compat::restore::{SaveFile, Scope};
 use nftwrap_compat::{parse, print};
 
-#[path = "../../tests/support/corpus.rs"]
-mod corpus;
-#[path = "../../tests/support/namespace.rs"]
-#[allow(dead_code, reason = "the other tests use the rest of it")]
-mod namespace;
-#[path = "../../tests/support/sandbox.rs"]
-mod sandbox;
+#[path = "../../tests/support/lab.rs"]
+mod lab;
+#[path = "../../tests/support/stock_rules.rs"]
+mod stock_rules;
 
-use corpus::{Sets, Side, V4, V6, comment, listed, load_by_stock, rules, saved};
-use sandbox::Sandbox;
+use stock_rules::{Sets, Side, V4, V6, comment, listed, load_by_stock, rules};
 
 /// The corpus as we parse it: the rules of each chain of each table.
 fn parsed(side: &Side) -> BTreeMap<(String, ChainName), Vec<Arc<Rule>>> {
@@ -59,13 +55,13 @@ fn printed(text: &str) -> BTreeMap<(String, ChainName), Vec<&str>> {
     chains
 }
 
-fn text_means_the_same(test: &str, side: &Side) {
-    let Some(sandbox) = Sandbox::new(test) else { return };
-    let sets = Sets::make(&sandbox);
-    load_by_stock(&sandbox, side);
-    let text = saved(&sandbox, side.save);
+fn text_means_the_same(side: &Side) {
+    let Some(lab) = side.lab() else { return };
+    let sets = Sets::make(&lab);
+    load_by_stock(&lab, side);
+    let text = lab.stock_save(side.save);
     let printed = printed(&text);
-    let mut kernel = sandbox.kernel();
+    let mut kernel = lab.kernel();
     let mut program = Program::default();
     for ((table, chain), ours) in parsed(side) {
         let theirs: Vec<_> =
@@ -84,12 +80,12 @@ fn text_means_the_same(test: &str, side: &Side) {
 
 #[test]
 fn the_corpus_means_the_same_to_us_and_to_iptables() {
-    text_means_the_same("the_corpus_means_the_same_to_us_and_to_iptables", &V4);
+    text_means_the_same(&V4);
 }
 
 #[test]
 fn the_corpus_means_the_same_to_us_and_to_ip6tables() {
-    text_means_the_same("the_corpus_means_the_same_to_us_and_to_ip6tables", &V6);
+    text_means_the_same(&V6);
 }
 
 fn program(text: &str, family: Family) -> Program {
@@ -108,7 +104,7 @@ fn rules_that_never_match_are_taken_and_read_back() {
     let table = TableName::new("filter").unwrap();
     let chain = ChainName::new("never").unwrap();
     for side in [V4, V6] {
-        let Some(sandbox) = Sandbox::new("rules_that_never_match_are_taken_and_read_back") else { return };
+        let Some(lab) = side.lab() else { return };
         let family = side.family.into();
         let mut batch = Batch::begin(None);
         let (handle, uses, owner, userdata) = (None, None, None, None);
@@ -141,11 +137,11 @@ fn rules_that_never_match_are_taken_and_read_back() {
             };
             batch.add_rule(&rule, Origin(0));
         }
-        sandbox.kernel().commit(&batch.seal().unwrap()).unwrap();
-        let saved = saved(&sandbox, side.save);
+        lab.kernel().commit(&batch.seal().unwrap()).unwrap();
+        let saved = lab.stock_save(side.save);
         let printed = printed(&saved).remove(&("filter".to_owned(), chain.clone())).unwrap();
         assert_eq!(printed, text(side.family));
-        for (rule, text) in rules(&mut sandbox.kernel(), side.family, "filter").iter().zip(text(side.family)) {
+        for (rule, text) in rules(&mut lab.kernel(), side.family, "filter").iter().zip(text(side.family)) {
             let lifted = stock::lift(&rule.expressions, None, side.family, &NoIpsets).unwrap();
             assert_eq!(print::rule(&lifted, side.family), text);
         }

@@ -7,26 +7,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use nftwrap::rule::Family;
 use nftwrap::wrap::TableKind;
 
 #[path = "../../tests/support/rule_lines.rs"]
 mod corpus;
-use corpus::Case;
+#[path = "../../tests/support/lab.rs"]
+mod lab;
 
-/// Whether namespaces and the stock tools are there; a run that demands them fails without.
-fn ready() -> bool {
-    let script = "iptables-nft-save >/dev/null && ip6tables-nft-save >/dev/null && ipset list -n >/dev/null";
-    let ready = Command::new("unshare").args(["-n", "sh", "-c", script]).output().is_ok_and(|o| o.status.success());
-    let demanded = ["CI", "NFTWRAP_REQUIRE_KERNEL"].iter().any(|name| std::env::var_os(name).is_some());
-    assert!(ready || !demanded, "iptables-nft, ipset and the right to make a network namespace are needed");
-    if !ready {
-        println!("skipped: needs iptables-nft, ipset and the right to make a network namespace");
-    }
-    ready
-}
+use corpus::Case;
+use lab::Lab;
+
+const TOOLS: [&str; 6] =
+    ["ipset", "nft", "iptables-nft-restore", "iptables-nft-save", "ip6tables-nft-restore", "ip6tables-nft-save"];
 
 fn tool(family: Family) -> &'static str {
     match family {
@@ -45,15 +39,15 @@ fn one_rule(case: &Case, chain: &str) -> String {
 fn restore_each(folder: &Path, family: Family) -> BTreeMap<String, Option<String>> {
     let tool = tool(family);
     let script = format!(
-        "ipset create one hash:ip counters; ipset create two hash:ip,port
+        "set +e; cd '{}'; ipset create one hash:ip counters; ipset create two hash:ip,port
         for file in *.save; do
             if {tool}-restore <$file >$file.log 2>&1; then {tool}-save >$file.out 2>/dev/null; fi
             for table in filter nat mangle raw; do nft delete table {} $table; done 2>/dev/null
         done; true",
+        folder.display(),
         if family == Family::Ipv4 { "ip" } else { "ip6" }
     );
-    let run = Command::new("unshare").args(["-n", "sh", "-c", &script]).current_dir(folder).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    Lab::new(&TOOLS).unwrap().run(&script);
     let mut saved = BTreeMap::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
@@ -120,7 +114,7 @@ fn rule_of(saved: &str, chain: &str) -> String {
 
 #[test]
 fn stock_saves_and_refuses_what_the_corpus_says() {
-    if !ready() {
+    if Lab::new(&TOOLS).is_none() {
         return;
     }
     let mut wrong = String::new();

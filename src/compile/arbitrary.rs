@@ -1,7 +1,8 @@
 //! Random rules for the property tests of both encodings.
 //!
 //! Every rule is in canonical form: what changes nothing is absent, and limits are in the unit that iptables prints, so
-//! that reading back what was compiled must give the rule itself.
+//! that reading back what was compiled must give the rule itself. The text front-end has its own generator, which makes
+//! what text can say: no test outside of this crate sees this one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;

@@ -27,7 +27,7 @@ macro_rules! scenarios {
 
         mod on_live {
             $(#[test] fn $name() {
-                if let Some(lab) = crate::lab::Lab::new() {
+                if let Some(lab) = crate::lab::Lab::new(&[]) {
                     super::scenario::$name(|| lab.kernel());
                 }
             })*

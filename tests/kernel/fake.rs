@@ -7,7 +7,7 @@ use nftwrap::nft::uapi::NF_INET_LOCAL_IN;
 use nftwrap::nft::{Family, Table, TableFlags};
 use nftwrap::transaction::{Batch, Sealed};
 
-use crate::namespace;
+use crate::lab::Lab;
 use crate::objects::*;
 
 fn sealed(generation: Option<u32>, fill: impl FnOnce(&mut Batch)) -> Sealed {
@@ -120,7 +120,8 @@ fn features_are_probed_without_a_trace() {
     let features = probe::features(&mut fake).unwrap();
     assert!(features.table_owner && features.table_persist && features.chain_userdata && features.batch_generation);
     assert_eq!(fake.generation().unwrap(), 1);
-    let Some(mut live) = namespace::live("features_are_probed_without_a_trace") else { return };
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut live = lab.kernel();
     let features = probe::features(&mut live).unwrap();
     assert!(features.batch_generation, "{features:?}");
     assert_eq!(live.tables(Family::Ip).unwrap(), []);
@@ -128,8 +129,8 @@ fn features_are_probed_without_a_trace() {
 
 #[test]
 fn revisions_of_extensions_are_probed() {
-    let Some(space) = namespace::fresh("revisions_of_extensions_are_probed") else { return };
-    let mut socket = Socket::open_in(&space).unwrap();
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut socket = Socket::open_in(&lab.0).unwrap();
     let mut has = |name, revision, target| probe::xt_revision(&mut socket, Family::Ip, name, revision, target).unwrap();
     assert!(has("comment", 0, false));
     assert!(!has("comment", 200, false));

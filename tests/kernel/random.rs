@@ -1,6 +1,6 @@
 //! Random batches on both kernels: the fake must say and hold what the real one does.
 
-use nftwrap::kernel::{Fake, Live};
+use nftwrap::kernel::Fake;
 use nftwrap::nft::expr::{Counter, Expr, Masq, NatFlags, Register, Unknown, Verdict};
 use nftwrap::nft::uapi::*;
 use nftwrap::nft::{Chain, Family, Policy, Rule, Set, SetFlags, Table, TableFlags};
@@ -8,7 +8,7 @@ use nftwrap::transaction::Batch;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::namespace;
+use crate::lab::Lab;
 use crate::objects::*;
 use crate::session::{Session, difference};
 
@@ -256,15 +256,14 @@ fn run(kernel: &mut dyn nftwrap::kernel::Kernel, batches: &[Vec<Operation>]) -> 
 
 #[test]
 fn random_batches_have_the_same_outcome() {
-    if namespace::fresh("random_batches_have_the_same_outcome").is_none() {
+    if Lab::new(&[]).is_none() {
         return;
     }
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&batches(), |batches| {
-            let space = namespace::fresh("a case").unwrap();
-            let of_kernel = run(&mut Live::open_in(&space).unwrap(), &batches);
+            let of_kernel = run(&mut Lab::new(&[]).unwrap().kernel(), &batches);
             let of_fake = run(&mut Fake::new(), &batches);
             let difference = difference(&of_fake, &of_kernel);
             prop_assert!(difference.is_empty(), "{}", difference);

@@ -8,7 +8,7 @@ use nftwrap::nft::{
 };
 use nftwrap::transaction::{Batch, RuleHead, RuleVerb};
 
-use crate::namespace;
+use crate::lab::Lab;
 use crate::objects::*;
 use crate::session::{Session, difference};
 
@@ -18,7 +18,8 @@ fn on_both(name: &str, scenario: impl Fn(&mut Session<'_>)) {
     let mut session = Session::new(&mut fake);
     scenario(&mut session);
     let of_fake = session.log;
-    let Some(mut live) = namespace::live(name) else { return };
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut live = lab.kernel();
     let mut session = Session::new(&mut live);
     scenario(&mut session);
     let difference = difference(&of_fake, &session.log);

@@ -1,7 +1,11 @@
-//! A network namespace of a test's own, with the stock tools in it.
+//! A network namespace of a test's own, with the stock tools in it: the one guard of all tests that need more than Rust.
 //!
-//! Without the privilege to make one, a test says so and passes; with `NFTWRAP_REQUIRE_KERNEL` in the environment it
-//! fails instead.
+//! A test without the privilege or a tool that it needs prints a skip that names it, and passes. Where all of it has to
+//! be there, as in continuous integration, it fails instead: with `NFTWRAP_REQUIRE_KERNEL` or `CI` in the environment,
+//! set to anything but nothing and `0`.
+//!
+//! Never the host's namespace. The shell is `/bin/sh`, so that an empty `PATH` is a list of missing tools and no more.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test is a panic")]
 #![allow(dead_code, reason = "each test binary uses another part")]
 
 use std::io::Write;
@@ -10,16 +14,40 @@ use std::process::{Command, Stdio};
 use nftwrap::kernel::Live;
 use nftwrap::netlink::namespace::Namespace;
 
+/// Says why a test cannot run here, or fails it where it must run.
+#[track_caller]
+pub(crate) fn skip(reason: impl std::fmt::Display) {
+    let demands = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let demanded = ["NFTWRAP_REQUIRE_KERNEL", "CI"].into_iter().find(demands);
+    match demanded {
+        Some(name) => panic!("{reason}, and {name} demands that this test runs"),
+        None => eprintln!("skipped: {reason}"),
+    }
+}
+
+/// Whether all these programs are installed; a skip when not.
+#[track_caller]
+pub(crate) fn has(tools: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = |tool: &&&str| std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
+    let missing: Vec<&str> = tools.iter().filter(|tool| !installed(tool)).copied().collect();
+    if !missing.is_empty() {
+        skip(format_args!("not installed: {}", missing.join(", ")));
+    }
+    missing.is_empty()
+}
+
 /// A fresh network namespace; it is gone when this is dropped.
 pub(crate) struct Lab(pub(crate) Namespace);
 
 impl Lab {
-    /// Makes one, or says why not.
-    pub(crate) fn new() -> Option<Self> {
+    /// Makes one for a test that runs these tools, or says why not.
+    #[track_caller]
+    pub(crate) fn new(tools: &[&str]) -> Option<Self> {
         match Namespace::fresh() {
-            Ok(namespace) => Some(Self(namespace)),
-            Err(error) if error.is_not_permitted() && std::env::var_os("NFTWRAP_REQUIRE_KERNEL").is_none() => {
-                eprintln!("skipped: {error}");
+            Ok(namespace) => has(tools).then_some(Self(namespace)),
+            Err(error) if error.is_not_permitted() => {
+                skip(error);
                 None
             }
             Err(error) => panic!("{error}"),
@@ -33,8 +61,15 @@ impl Lab {
 
     /// Runs a shell script in it and gives what it printed; the script must succeed.
     pub(crate) fn run(&self, script: &str) -> String {
-        let (code, out, err) = self.feed(&["sh", "-ec", script], "");
+        let (code, out, err) = self.feed(&["/bin/sh", "-ec", script], "");
         assert_eq!(code, 0, "{script}: {err}");
+        out
+    }
+
+    /// Runs a program in it with this input, and gives what it printed; it must succeed without a word of complaint.
+    pub(crate) fn quietly(&self, command: &[&str], input: &str) -> String {
+        let (code, out, err) = self.feed(command, input);
+        assert!(code == 0 && err.is_empty(), "{command:?}: exit code {code}, {err}");
         out
     }
 
@@ -68,8 +103,7 @@ impl Lab {
 
     /// `iptables-save` or `ip6tables-save` without its comment lines.
     pub(crate) fn stock_save(&self, command: &str) -> String {
-        let (code, out, err) = self.feed(&[command], "");
-        assert_eq!(code, 0, "{command}: {err}");
+        let out = self.quietly(&[command], "");
         assert!(!out.contains("incompatible"), "{out}");
         out.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
     }

@@ -1,6 +1,6 @@
 //! What each command leaves in the kernel and prints.
 
-use super::{Lab, example, filter};
+use super::{example, filter, lab};
 
 const STATS: [&str; 14] = [
     "layout",
@@ -21,7 +21,7 @@ const STATS: [&str; 14] = [
 
 #[test]
 fn both_families_are_one_transaction_and_twice_is_once() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     let (v4, v6) = (example("nova-compute.v4.save"), example("nova-compute.v6.save"));
     let arguments = [
         "apply",
@@ -51,7 +51,7 @@ fn both_families_are_one_transaction_and_twice_is_once() {
 
 #[test]
 fn show_prints_what_iptables_save_prints() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     let rules = ":web - [0:0]\n-A INPUT -p tcp -m tcp --dport 80 -m comment --comment \"a b\" -j web\n\
                  -A web ! -s 10.0.0.0/8 -i eth+ -m state --state NEW -j DROP\n-A FORWARD -j LOG --log-prefix \"fw \"";
     let (code, _, err) = lab.feed(&["iptables-restore"], &filter(rules));
@@ -71,14 +71,14 @@ fn show_prints_what_iptables_save_prints() {
     // What the nft form says is what the kernel has, when nft says it.
     let nft = lab.nftwrap(&["show", "--format", "nft"], "").ok();
     assert!(nft.contains("tcp dport 80 counter jump web comment \"a b\""), "{nft}");
-    let Some(other) = Lab::new() else { return };
+    let Some(other) = super::lab() else { return };
     let (code, _, err) = other.feed(&["nft", "-f", "-"], &nft);
     assert_eq!(code, 0, "{err}: {nft}");
 }
 
 #[test]
 fn plan_and_check_change_nothing() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     lab.nftwrap(&["apply", "-"], &filter("-A INPUT -s 192.0.2.1 -j DROP")).ok();
     let before = (lab.ruleset(), lab.generation());
     let text = filter("-A INPUT -s 192.0.2.2 -j DROP").replace(":INPUT ACCEPT", ":INPUT DROP");
@@ -98,7 +98,7 @@ fn plan_and_check_change_nothing() {
 
 #[test]
 fn a_component_leaves_others_alone_and_goes_when_flushed() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     lab.run("iptables -N docker; iptables -A FORWARD -j docker; iptables -A INPUT -s 192.0.2.7 -j ACCEPT");
     let stock = lab.stock_save("iptables-save");
     let text = "*filter\n:$in - [0:0]\n-A INPUT -j $in\n-A $in -s 198.51.100.1 -j DROP\nCOMMIT\n";
@@ -122,7 +122,7 @@ fn a_component_leaves_others_alone_and_goes_when_flushed() {
 
 #[test]
 fn counters_of_policies_and_rules_are_those_of_the_file() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     let text = filter("[5:500] -A INPUT -j DROP").replace(":INPUT ACCEPT [0:0]", ":INPUT DROP [7:700]");
     lab.nftwrap(&["apply", "--counters", "-"], &text).ok();
     let saved = lab.run("iptables-save -c");
@@ -136,7 +136,7 @@ fn counters_of_policies_and_rules_are_those_of_the_file() {
 
 #[test]
 fn what_can_never_match_is_accepted() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     lab.nftwrap(&["apply", "-"], &filter("-A INPUT ! -s 0.0.0.0/0 -j DROP")).ok();
     assert!(lab.stock_save("iptables-save").contains("-A INPUT ! -s 0.0.0.0/0 -j DROP\n"));
 }
@@ -145,7 +145,7 @@ fn what_can_never_match_is_accepted() {
 #[test]
 fn a_profile_and_its_skeleton_in_the_file_are_one() {
     let with_profile = |profile: &str| {
-        let lab = Lab::new()?;
+        let lab = lab()?;
         let file = example("nova-compute.v4.save");
         lab.nftwrap(&["apply", "--wrap", "nova-compute", "--profile", profile, &file], "").ok();
         let save = lab.stock_save("iptables-save");

@@ -1,11 +1,11 @@
 //! What is refused: with the right exit code, the place of the mistake, and a kernel that is as it was.
 
-use super::{Lab, filter};
+use super::{filter, lab};
 
 /// Each is refused with exit code 2, says this, and points there.
 #[test]
 fn bad_lines_are_shown_with_line_and_caret() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     lab.nftwrap(&["apply", "-"], &filter("-A INPUT -s 192.0.2.1 -j DROP")).ok();
     let before = lab.ruleset();
     let long = "x".repeat(300);
@@ -41,7 +41,7 @@ fn bad_lines_are_shown_with_line_and_caret() {
 
 #[test]
 fn the_caret_names_file_line_and_column() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rules");
     std::fs::write(&path, filter("-A INPUT -j ACCEPT\n-A INPUT -p tcp --dprt 22")).unwrap();
@@ -54,7 +54,7 @@ fn the_caret_names_file_line_and_column() {
 /// A field of a security group can hold anything; none of it becomes a rule of its own.
 #[test]
 fn a_field_cannot_inject_a_rule() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     let before = lab.ruleset();
     for separator in ["\r", "\u{b}", "\u{c}", "\0", "\u{1b}", "\u{85}", "\r\n", "\u{7f}"] {
         let text = filter(&format!("-A INPUT -m comment --comment \"a{separator}-A INPUT -j ACCEPT\" -j DROP"));
@@ -80,7 +80,7 @@ fn a_field_cannot_inject_a_rule() {
 
 #[test]
 fn files_that_are_none() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     lab.nftwrap(&["apply", "-"], &filter("-A INPUT -j DROP")).ok();
     let before = lab.ruleset();
     let directory = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ fn files_that_are_none() {
 
 #[test]
 fn the_kernel_refuses_with_code_four() {
-    let Some(lab) = Lab::new() else { return };
+    let Some(lab) = lab() else { return };
     lab.nftwrap(&["apply", "-"], &filter("-A INPUT -j DROP")).ok();
     let before = lab.ruleset();
     let text = filter("-A FORWARD -j ACCEPT\n-A INPUT -j MASQUERADE");

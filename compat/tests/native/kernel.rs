@@ -8,7 +8,8 @@ use nftwrap::nft::{self, BaseChain, Chain, Policy, Table};
 use nftwrap::rule::{Family, Rule};
 use nftwrap::transaction::{Batch, Origin};
 
-use crate::{Case, corpus, namespace};
+use crate::lab::Lab;
+use crate::{Case, corpus};
 
 /// Adds a table with a base chain where the rules of an iptables table stand, and the chain that rules jump to.
 pub(crate) fn add_table(batch: &mut Batch, family: Family, table: &str, hook: (u32, i32, &str)) {
@@ -112,7 +113,8 @@ fn the_kernel_takes_every_form_and_shows_it_unchanged() {
         add_table(&mut batch, case.family, table, hook(&case));
         let mut id = 0;
         add_rule(&mut batch, case.family, table, &program, &mut id);
-        let Some(mut live) = namespace::live("every form through the kernel") else { return };
+        let Some(lab) = Lab::new(&[]) else { return };
+        let mut live = lab.kernel();
         live.commit(&batch.seal().unwrap()).unwrap_or_else(|e| panic!("{number} {}: {e}", case.words));
         let [dumped] = programs(&mut live, case.family, table).try_into().unwrap();
         // The protocol that extensions check is not part of a dump.
@@ -135,8 +137,8 @@ fn extensions_are_refused_in_other_tables() {
         let mut batch = Batch::begin(None);
         add_table(&mut batch, case.family, "own", hook(&case));
         add_rule(&mut batch, case.family, "own", &compiled(&case.rule, case.family), &mut 0);
-        let Some(mut live) = namespace::live("extensions in other tables") else { return };
-        assert!(live.commit(&batch.seal().unwrap()).is_err(), "{}", case.words);
+        let Some(lab) = Lab::new(&[]) else { return };
+        assert!(lab.kernel().commit(&batch.seal().unwrap()).is_err(), "{}", case.words);
     }
 }
 

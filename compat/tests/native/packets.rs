@@ -16,7 +16,7 @@ use nftwrap::transaction::Batch;
 use nftwrap_compat::parse;
 
 use crate::kernel::{add_rule, add_table, both, programs};
-use crate::namespace;
+use crate::lab::Lab;
 
 const HERE: &str = "192.0.2.1";
 const THERE: &str = "192.0.2.2";
@@ -120,6 +120,9 @@ const OUTGOING: &[&str] = &[
     "-p udp -m udp --sport 1:65535",
 ];
 
+/// What makes the link.
+const TOOLS: &[&str] = &["ip", "sleep"];
+
 fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
@@ -127,7 +130,7 @@ fn ip(arguments: &str) {
 
 /// Two namespaces with a link between them, or `None` after printing that the test is skipped.
 fn pair() -> Option<(Namespace, Namespace)> {
-    let (here, there) = (namespace::fresh("packets")?, namespace::fresh("packets")?);
+    let (Lab(here), Lab(there)) = (Lab::new(TOOLS)?, Lab::new(TOOLS)?);
     // A process of the other namespace stands for it while the link is made.
     let mut stand_in = there.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
     here.run(|| ip(&format!("link add veth0 type veth peer name veth1 netns {}", stand_in.id()))).unwrap();

@@ -3,14 +3,14 @@
 use std::process::Command;
 
 use nftwrap::compile::{AnonymousSet, NoIpsets, Program, native};
-use nftwrap::kernel::Live;
 use nftwrap::name::{ChainName, TableName};
 use nftwrap::nft::expr::{Cmp, CmpOp, Ct, Expr, Meta, MetaKey, Payload, PayloadBase, Range};
 use nftwrap::rule::Family;
 use nftwrap_compat::translate;
 
 use crate::kernel::{compiled, hook, programs};
-use crate::{Case, corpus, namespace};
+use crate::lab::{Lab, has};
+use crate::{Case, corpus};
 
 fn translated(case: &Case) -> Result<String, translate::Untranslatable> {
     let table = TableName::new(case.table).unwrap();
@@ -53,6 +53,9 @@ const DIFFERENCES: [(&str, &str); 30] = [
 
 #[test]
 fn words_are_those_of_iptables_translate_where_these_are_right() {
+    if !has(&["iptables-translate", "ip6tables-translate"]) {
+        return;
+    }
     for case in corpus() {
         let ours = translated(&case);
         let mut words = vec!["-t".to_owned(), case.table.to_owned(), "-A".to_owned(), "FOO".to_owned()];
@@ -95,13 +98,13 @@ fn nft_compiles_the_words_to_the_same_program() {
             "add table {family} {table}\nadd chain {family} {table} foo\n\
              add chain {family} {table} FOO {{ type {kind} hook {hook} priority {priority}; }}\n{text}\n"
         );
-        let Some(namespace) = namespace::fresh("nft compiles the words") else { return };
-        let output = namespace.run(|| Command::new("nft").arg(&script).output().unwrap()).unwrap();
-        if !output.status.success() {
-            wrong.push(format!("{}\n{text}\n{}", case.words, String::from_utf8_lossy(&output.stderr)));
+        let Some(lab) = Lab::new(&["nft"]) else { return };
+        let (code, _, complaint) = lab.feed(&["nft", &script], "");
+        if code != 0 {
+            wrong.push(format!("{}\n{text}\n{}", case.words, complaint));
             continue;
         }
-        let mut live = Live::open_in(&namespace).unwrap();
+        let mut live = lab.kernel();
         let [theirs] = programs(&mut live, case.family, table).try_into().unwrap();
         let ours = normal(compiled(&case.rule, case.family), case.family);
         let theirs = normal(theirs, case.family);

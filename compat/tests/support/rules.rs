@@ -1,4 +1,5 @@
-//! Random rules in the form in which rules are kept.
+//! Random rules in the form in which rules are kept: what text can say. `src/compile/arbitrary.rs` of the core, which only
+//! the core's unit tests can see, makes what an encoding can hold.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

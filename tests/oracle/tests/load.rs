@@ -1,11 +1,14 @@
 //! What becomes of rules that go to the kernel through libnftnl's Rust crates.
 //!
-//! Works in a network namespace of its own. Without the privilege it prints a skip; with `CI` set it fails instead.
-#![allow(clippy::unwrap_used)]
+//! Works in a network namespace of its own.
+#![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 
-use nftwrap::kernel::{Kernel, Live};
+#[path = "../../support/lab.rs"]
+mod lab;
+
+use lab::Lab;
+use nftwrap::kernel::Kernel;
 use nftwrap::name::TableName;
-use nftwrap::netlink::namespace::Namespace;
 use nftwrap::nft::Family;
 use nftwrap::nft::expr::*;
 use nftwrap_oracle::load::{ChainRules, Loaded, Sending, load};
@@ -23,19 +26,12 @@ fn rule(number: u16) -> Vec<Expr> {
 
 /// What loading returned, and the rules that are in the kernel afterwards.
 fn loaded(rules: u16, sending: Sending) -> Option<(std::io::Result<Loaded>, Vec<Vec<Expr>>)> {
-    let namespace = match Namespace::fresh() {
-        Ok(namespace) => namespace,
-        Err(error) if error.is_not_permitted() && std::env::var_os("CI").is_none() => {
-            println!("skipped: {error}");
-            return None;
-        }
-        Err(error) => panic!("{error}"),
-    };
+    let lab = Lab::new(&[])?;
     let chain =
         ChainRules { family: Family::Ip, table: "t".into(), chain: "c".into(), rules: (0..rules).map(rule).collect() };
-    let result = namespace.run(|| load(&[chain], sending)).unwrap();
+    let result = lab.0.run(|| load(&[chain], sending)).unwrap();
     let table = TableName::new("t").unwrap();
-    let found = Live::open_in(&namespace).unwrap().rules(Family::Ip, &table, None).unwrap_or_default();
+    let found = lab.kernel().rules(Family::Ip, &table, None).unwrap_or_default();
     Some((result, found.into_iter().map(|rule| rule.expressions).collect()))
 }
 

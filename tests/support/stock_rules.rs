@@ -1,4 +1,4 @@
-//! The corpus of the stock encoding, and the stock tools that load it.
+//! The rules of `tests/corpus/stock`, and the stock tools that load them.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use nftwrap::nft::userdata::Userdata;
 use nftwrap::nft::{Rule, listing};
 use nftwrap::rule::Family;
 
-use crate::sandbox::Sandbox;
+use crate::lab::Lab;
 
 /// The sets that the corpus names.
 pub(crate) const SETS: &str = "create four1 hash:ip counters
@@ -26,6 +26,13 @@ pub(crate) struct Side {
     pub(crate) files: [&'static str; 2],
     pub(crate) restore: &'static str,
     pub(crate) save: &'static str,
+}
+
+impl Side {
+    /// A namespace for a test that runs the tools of this side.
+    pub(crate) fn lab(&self) -> Option<Lab> {
+        Lab::new(&["ipset", self.restore, self.save])
+    }
 }
 
 pub(crate) const V4: Side = Side {
@@ -47,9 +54,9 @@ pub(crate) struct Sets(pub(crate) HashMap<String, u16>);
 
 impl Sets {
     /// Makes them in a namespace.
-    pub(crate) fn make(sandbox: &Sandbox) -> Self {
-        sandbox.run("ipset", &["restore"], SETS);
-        let mut kernel = sandbox.kernel();
+    pub(crate) fn make(lab: &Lab) -> Self {
+        lab.quietly(&["ipset", "restore"], SETS);
+        let mut kernel = lab.kernel();
         let names = SETS.lines().map(|line| line.split(' ').nth(1).unwrap());
         let mut index = |name: &str| kernel.ipset_index(&IpsetName::new(name).unwrap()).unwrap().unwrap();
         Self(names.map(|name| (name.to_owned(), index(name))).collect())
@@ -79,15 +86,9 @@ pub(crate) fn listed(expressions: &[Expr]) -> String {
     listing::compact(expressions).to_string().replace("; ", "\n")
 }
 
-/// What the save tool prints, without its dates and the counters of chains.
-pub(crate) fn saved(sandbox: &Sandbox, tool: &str) -> String {
-    let text = sandbox.run(tool, &[], "");
-    text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect()
-}
-
 /// Loads the corpus by the stock tool, file after file: the second is added to the first.
-pub(crate) fn load_by_stock(sandbox: &Sandbox, side: &Side) {
+pub(crate) fn load_by_stock(lab: &Lab, side: &Side) {
     for file in side.files {
-        sandbox.run(side.restore, &["--noflush"], file);
+        lab.quietly(&[side.restore, "--noflush"], file);
     }
 }
