@@ -9,6 +9,7 @@
 //! Invariant: a rule that nobody holds but the pool goes, at the latest when the pool has doubled.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::slots::Mix;
@@ -17,12 +18,18 @@ use crate::rule::Rule;
 /// Below this size the pool is not swept.
 const SMALL: usize = 64;
 
+/// Places in the memory of repeated rules; a host repeats a few dozen.
+const RECENT: usize = 64;
+
 /// The distinct rules, by their identity hash. Rules that differ in a comment only have the same one: the first gets
 /// the place, the others stay on their own.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
     rules: HashMap<u64, Arc<Rule>, Mix>,
     sweep_at: usize,
+    /// Addresses and identities of rules that came more than once. A hint only: an address may have been used again,
+    /// so what counts is that the pool holds this very allocation under that identity.
+    recent: Vec<(usize, u64)>,
 }
 
 impl Pool {
@@ -32,8 +39,31 @@ impl Pool {
             self.rules.retain(|_, rule| Arc::strong_count(rule) > 1);
             self.sweep_at = 2 * self.rules.len();
         }
-        let pooled = self.rules.entry(identity).or_insert_with(|| rule.clone());
-        if *pooled == rule { pooled.clone() } else { rule }
+        match self.rules.entry(identity) {
+            Entry::Vacant(vacant) => vacant.insert(rule).clone(),
+            Entry::Occupied(pooled) => {
+                let pooled = pooled.into_mut();
+                if *pooled != rule {
+                    return rule;
+                }
+                if Arc::ptr_eq(pooled, &rule) {
+                    // Text that is one value comes again as the same allocation.
+                    let address = Arc::as_ptr(&rule).addr();
+                    self.recent.resize(RECENT, (0, 0));
+                    if let Some(place) = self.recent.get_mut(place(address)) {
+                        *place = (address, identity);
+                    }
+                }
+                pooled.clone()
+            }
+        }
+    }
+
+    /// The identity of a rule that is the pool's own, if it came more than once of late. Saves hashing all of it.
+    pub(super) fn recall(&self, rule: &Arc<Rule>) -> Option<u64> {
+        let address = Arc::as_ptr(rule).addr();
+        let &(_, identity) = self.recent.get(place(address)).filter(|(same, _)| *same == address)?;
+        self.rules.get(&identity).is_some_and(|pooled| Arc::ptr_eq(pooled, rule)).then_some(identity)
     }
 
     /// Whether an entry about to go is the last holder of a rule beside the pool.
@@ -49,6 +79,11 @@ impl Pool {
     }
 }
 
+/// Where an address is remembered; its low bits are those of the allocator.
+fn place(address: usize) -> usize {
+    (address >> 4) % RECENT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +94,18 @@ mod tests {
         let first = pool.share(1, Arc::new(Rule::new().accept()));
         assert!(Arc::ptr_eq(&first, &pool.share(1, Arc::new(Rule::new().accept()))));
         assert_eq!(*pool.share(1, Arc::new(Rule::new().discard())), Rule::new().discard());
+    }
+
+    #[test]
+    fn a_repeated_rule_is_recalled_while_the_pool_has_it() {
+        let mut pool = Pool::default();
+        let rule = pool.share(7, Arc::new(Rule::new().accept()));
+        assert_eq!(pool.recall(&rule), None);
+        drop(pool.share(7, rule.clone()));
+        assert_eq!(pool.recall(&rule), Some(7));
+        assert_eq!(pool.recall(&Arc::new(Rule::new().accept())), None);
+        pool.forget(7, &rule);
+        assert_eq!(pool.recall(&rule), None);
     }
 
     #[test]

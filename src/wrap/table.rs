@@ -142,6 +142,29 @@ impl Table {
         Ok(())
     }
 
+    /// Adds rules as [`push_rule`](Table::push_rule) does, and looks the chain up once for all of them.
+    ///
+    /// # Errors
+    /// As [`add_rule`](Table::add_rule), at the first rule that does not fit; the rules before it are added.
+    pub fn push_rules<'k, R: Into<Addition>>(
+        &mut self,
+        chain: impl Into<ChainKey<'k>>,
+        rules: impl IntoIterator<Item = R>,
+    ) -> Result<(), ModelError> {
+        let key = chain.into();
+        let mut found = None;
+        for rule in rules {
+            let addition = self.resolve(rule.into())?;
+            // With the first rule, and no sooner: a chain without one does not come into the model.
+            let id = match found {
+                Some(id) => id,
+                None => *found.insert(self.chain_for_rules(key)?),
+            };
+            self.insert(id, addition, false);
+        }
+        Ok(())
+    }
+
     /// Removes the first such rule of that place, with the same comment if there is one, else, when `rule` has no
     /// comment, with any. Returns whether there was one.
     ///

@@ -114,6 +114,10 @@ impl Table {
 
     /// Checks the rule's family and turns `$name` into the kernel's name.
     pub(super) fn resolve(&self, mut addition: Addition) -> Result<Addition, ModelError> {
+        // What the pool holds went through here before.
+        if self.pool.recall(&addition.rule).is_some() {
+            return Ok(addition);
+        }
         if let Some((family, part)) = family::binding(&addition.rule)?
             && family != self.id.family
         {
@@ -137,18 +141,24 @@ impl Table {
 
     /// A rule's identity, whole for the pool and cut for its entry.
     pub(super) fn hash(&self, rule: &Rule) -> (u64, u32) {
-        let identity = entry::identity(rule, &self.hasher);
+        Self::cut(entry::identity(rule, &self.hasher))
+    }
+
+    fn cut(identity: u64) -> (u64, u32) {
         (identity, (identity >> 32) as u32)
     }
 
     /// Adds a rule that is resolved; a keyed one only if it is not there. Returns whether it was added.
     pub(super) fn insert(&mut self, id: ChainId, mut addition: Addition, keyed: bool) -> bool {
-        let (identity, hash) = self.hash(&addition.rule);
+        let recalled = self.pool.recall(&addition.rule);
+        let (identity, hash) = recalled.map_or_else(|| self.hash(&addition.rule), Self::cut);
         let Some(chain) = self.at(id) else { return false };
         if keyed && chain.slots.find(hash, |entry| entry.is(&addition)).is_some() {
             return false;
         }
-        addition.rule = self.pool.share(identity, addition.rule);
+        if recalled.is_none() {
+            addition.rule = self.pool.share(identity, addition.rule);
+        }
         if let Some(target) = addition.rule.chain_ref() {
             let target = self.node_for(target.name());
             if let Some(chain) = self.at_mut(target) {
