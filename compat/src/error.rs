@@ -251,8 +251,8 @@ pub enum ErrorKind {
     /// `[` without its `:` or `]`.
     #[error("Bad counters: need {missing}")]
     RuleCounters { missing: char },
-    /// A base chain declared twice.
-    #[error("base chain '{chain}' is declared twice")]
+    /// A chain declared twice.
+    #[error("chain '{chain}' is declared twice")]
     DeclaredTwice { chain: Box<str> },
     /// `-N` of a chain that is there.
     #[error("Chain already exists.")]
@@ -293,6 +293,7 @@ impl ErrorKind {
                 format!("declare it before: `:{chain} - [0:0]`")
             }
             Self::CommandHere { .. } => "only -A, -I, -N and -P are taken".to_owned(),
+            Self::DeclaredTwice { .. } => "keep one of the declarations; all rules of the chain follow it".to_owned(),
             Self::DropInNat => "drop in table filter, mangle or raw".to_owned(),
             _ => return None,
         })

@@ -56,11 +56,27 @@ impl Loader<'_> {
         for chain in section.chains {
             self.chain(&chain).map_err(|source| LoadError { line: chain.line, source })?;
         }
-        for rule in section.rules {
-            let line = rule.line;
-            self.rule(rule).map_err(|source| LoadError { line, source })?;
+        let mut rules = section.rules.into_iter().peekable();
+        while let Some(first) = rules.peek() {
+            let (chain, mut line) = (first.chain.clone(), first.line);
+            let run = std::iter::from_fn(|| rules.next_if(|rule| rule.chain == chain));
+            self.run(&chain, run.inspect(|rule| line = rule.line)).map_err(|source| LoadError { line, source })?;
         }
         Ok(())
+    }
+
+    /// Rules that follow each other in one chain.
+    fn run(&mut self, chain: &ChainRef, mut rules: impl Iterator<Item = RuleLine>) -> Result<(), ModelError> {
+        let key = self.key(chain);
+        // A wrapped chain without rules of the profile takes all that the file states, as it stands.
+        let plain = |chain: &Chain| {
+            chain.kind() == ChainKind::Wrapped && chain.rules().next().is_none_or(|first| first.line().is_some())
+        };
+        if self.component.is_some() && !self.table.chain(key).is_some_and(plain) {
+            return rules.try_for_each(|rule| self.rule(key, rule));
+        }
+        let counters = self.counters;
+        self.table.push_rules(key, rules.map(|rule| addition(rule, Place::Normal, counters)))
     }
 
     fn chain(&mut self, chain: &ChainDecl) -> Result<(), ModelError> {
@@ -84,23 +100,17 @@ impl Loader<'_> {
         }
     }
 
-    fn rule(&mut self, line: RuleLine) -> Result<(), ModelError> {
-        let key = self.key(&line.chain);
-        let mut place = Place::Normal;
-        if self.component.is_some() {
-            let chain = self.table.chain(key);
-            if chain.is_some_and(|chain| self.is_in_skeleton(chain, &line.rule)) {
-                return Ok(());
-            }
-            if chain.is_none_or(|chain| chain.kind() != ChainKind::Wrapped) {
-                place = usual_place(&line.rule);
-            }
+    /// A rule of a component in a chain that others use, too, or that the profile has put rules into.
+    fn rule(&mut self, key: ChainKey<'_>, line: RuleLine) -> Result<(), ModelError> {
+        let chain = self.table.chain(key);
+        if chain.is_some_and(|chain| self.is_in_skeleton(chain, &line.rule)) {
+            return Ok(());
         }
-        let mut addition = Addition::new(line.rule).place(place).line(line.line);
-        if let Some(counters) = line.counters.filter(|_| self.counters) {
-            addition = addition.counters(counter(counters));
-        }
-        self.table.push_rule(key, addition)
+        let place = match chain.map(Chain::kind) {
+            Some(ChainKind::Wrapped) => Place::Normal,
+            _ => usual_place(&line.rule),
+        };
+        self.table.push_rule(key, addition(line, place, self.counters))
     }
 
     /// Whether the rule is one that the profile has made. Those have no line; all of them are bare jumps, so few rules are
@@ -126,6 +136,14 @@ impl Loader<'_> {
                 .rules()
                 .take_while(|entry| entry.line().is_none())
                 .any(|entry| bare(entry.rule()) && entry.rule().chain_ref().is_some_and(is_same))
+    }
+}
+
+fn addition(line: RuleLine, place: Place, counters: bool) -> Addition {
+    let addition = Addition::new(line.rule).place(place).line(line.line);
+    match line.counters.filter(|_| counters) {
+        Some(counters) => addition.counters(counter(counters)),
+        None => addition,
     }
 }
 

@@ -104,6 +104,8 @@ pub(crate) struct Parser<'a> {
     /// Matches and the target, in the order in which they came up.
     instances: Vec<Instance>,
     given: Vec<Given<'a>>,
+    /// Where the last line names its target.
+    target: Option<Span>,
 }
 
 /// A line that was read.
@@ -181,7 +183,12 @@ impl Found {
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(family: Family) -> Self {
-        Self { family, instances: Vec::new(), given: Vec::new() }
+        Self { family, instances: Vec::new(), given: Vec::new(), target: None }
+    }
+
+    /// Where the last line names its target.
+    pub(crate) fn target(&self) -> Option<Span> {
+        self.target
     }
 
     /// Reads a command.
@@ -212,6 +219,7 @@ impl<'a> Parser<'a> {
         }
         self.instances.clear();
         self.given.clear();
+        self.target = None;
         let mut line = Line::default();
         let mut negation: Option<Span> = None;
         while let Some(word) = words.next()? {
@@ -443,6 +451,7 @@ impl<'a> Parser<'a> {
             G::Jump | G::Goto => {
                 once(rule.target.is_some() || self.instances.iter().any(|i| i.extension.is_target()))?;
                 rule.target = self.start_target(option.what, text, span)?;
+                self.target = Some(span);
             }
             G::Counters => {
                 once(line.counters.is_some())?;

@@ -3,14 +3,16 @@
 //! Owns: the lines of `iptables-save`, what belongs in which table, and the place of every mistake.
 //! Never: changes anything; a file with a mistake is refused whole.
 //!
-//! Invariants: a file that parses has every table closed by its COMMIT, no base chain declared twice and no rule for a
+//! Invariants: a file that parses has every table closed by its COMMIT, no chain declared twice and no rule for a
 //! chain that does not exist. Rules of equal text share one value, so ten thousand equal rules cost one parse.
 //!
 //! Where the truth is: `xtables_restore_parse` of `iptables/xtables-restore.c`, 1.8.11. Where this is stricter than
-//! iptables: a table or base chain stands once in a file, and only commands that state something are taken.
+//! iptables: a table or chain stands once in a file, and only commands that state something are taken. iptables takes a
+//! second declaration of a user chain and forgets the rules before it, which is never what a file was written for.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use nftwrap::nft::Policy;
@@ -25,6 +27,8 @@ use crate::value::{self, Fault};
 
 /// The most mistakes that are reported at once.
 pub const MAX_ERRORS: usize = 20;
+/// How much text there is for one distinct rule, roughly.
+const BYTES_PER_KNOWN: usize = 256;
 
 /// A save file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,7 +46,8 @@ pub struct Section {
     pub line: u32,
     /// Its chains in the order of their declarations. Built-in chains need none.
     pub chains: Vec<ChainDecl>,
-    /// Its rules: those of one chain are in order, those of different chains as the file has them.
+    /// Its rules: those of one chain are in order, those of different chains as the file has them. A table with `-I`
+    /// has its rules by chain, in the order of the chains' first rules.
     pub rules: Vec<RuleLine>,
 }
 
@@ -117,20 +122,69 @@ struct Reader<'a> {
     file: SaveFile,
     open: Option<Open<'a>>,
     /// Rules by their text, over all tables: a rule is the same in each.
-    known: HashMap<&'a str, Arc<Rule>>,
+    known: HashMap<&'a str, Known>,
     errors: Vec<ParseError>,
     /// Whether the last line stood outside of a table and was reported: a file of another kind is one mistake.
     astray: bool,
 }
 
+/// A rule text that was read before.
+struct Known {
+    rule: Arc<Rule>,
+    /// The table that it was checked in last. What it may be depends on the table, and on built-in chains.
+    table: TableKind,
+}
+
 /// The table that is being read.
 struct Open<'a> {
     section: Section,
-    /// Names of chains as they were written, so that each becomes a value once.
-    names: HashMap<Cow<'a, str>, ChainRef>,
+    /// Numbers of chains by their names as they were written, so that each becomes a value once.
+    names: HashMap<Cow<'a, str>, usize>,
+    /// The chains that the table names, by number.
+    chains: Vec<Named>,
+    /// The chain of the last rule, as it was written: that of the next one, nearly always.
+    last: Option<(&'a str, usize)>,
     declared: HashSet<ChainRef>,
     /// Chains that rules jump to before they are declared, and where the first rule does so.
     jumps: HashMap<ChainRef, (Span, u32)>,
+    /// The order of each chain's rules, from the table's first `-I` on. Without any it is that of the file.
+    order: Option<Order>,
+}
+
+/// A chain that rules were written for.
+struct Named {
+    name: ChainRef,
+    builtin: bool,
+    /// Whether rules were let into it; a chain does not go away again.
+    open: bool,
+}
+
+/// Places in [`Section::rules`], by chain. Numbers move where rules would, and both ends are near: a file of `-I` lines
+/// costs what one of `-A` lines does.
+struct Order(HashMap<ChainRef, VecDeque<usize>>);
+
+impl Order {
+    /// Of rules that stand in the order of the file.
+    fn of(rules: &[RuleLine]) -> Self {
+        let mut order = Self(HashMap::new());
+        for (at, rule) in rules.iter().enumerate() {
+            order.chain(&rule.chain).push_back(at);
+        }
+        order
+    }
+
+    fn chain(&mut self, chain: &ChainRef) -> &mut VecDeque<usize> {
+        self.0.entry(chain.clone()).or_default()
+    }
+
+    /// The rules, by chain.
+    fn join(self, rules: Vec<RuleLine>) -> Vec<RuleLine> {
+        let mut chains: Vec<_> = self.0.into_values().collect();
+        chains.sort_by_cached_key(|places| places.iter().min().copied());
+        let mut rules: Vec<_> = rules.into_iter().map(Some).collect();
+        let places = chains.into_iter().flatten();
+        places.filter_map(|at| rules.get_mut(at).and_then(Option::take)).collect()
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -147,6 +201,8 @@ impl<'a> Reader<'a> {
     }
 
     fn read(mut self, text: &'a str) -> Result<SaveFile, Vec<ParseError>> {
+        // A host's text has a distinct rule in every few lines; growing would hash each of them again.
+        self.known.reserve(text.len() / BYTES_PER_KNOWN);
         let mut start = 0;
         let mut number = 0;
         for line in text.split_inclusive('\n') {
@@ -218,9 +274,8 @@ impl<'a> Reader<'a> {
             return fail(ErrorKind::UnknownTable { name: name.into() });
         };
         let section = Section { table, line: number, chains: Vec::new(), rules: Vec::new() };
-        let (names, declared, jumps) = (HashMap::new(), HashSet::new(), HashMap::new());
         // Opened before it is refused, so that each of its lines is not a mistake as well.
-        self.open = Some(Open { section, names, declared, jumps });
+        self.open = Some(Open::new(section));
         match self.file.sections.iter().any(|s| s.table == table) {
             true => fail(ErrorKind::TableTwice { name: name.into() }),
             false => Ok(()),
@@ -229,7 +284,10 @@ impl<'a> Reader<'a> {
 
     /// `COMMIT`: what the table's rules point at must be declared by now.
     fn commit(&mut self) {
-        let Some(open) = self.open.take() else { return };
+        let Some(mut open) = self.open.take() else { return };
+        if let Some(order) = open.order.take() {
+            open.section.rules = order.join(std::mem::take(&mut open.section.rules));
+        }
         if self.scope == Scope::Whole {
             let mut missing: Vec<_> = open.jumps.iter().filter(|(chain, _)| !open.exists(chain)).collect();
             missing.sort_unstable_by_key(|(_, (span, _))| span.start);
@@ -248,82 +306,147 @@ impl<'a> Reader<'a> {
         let mut words = Words::new(line, start);
         let counters = parse::counters(&mut words)?;
         if words.rest().starts_with("-A ") {
-            words.next()?;
-            let missing = ErrorKind::MissingArgument { option: "--append".into() };
-            let name = words.next()?.ok_or_else(|| ParseError::new(missing, whole))?;
-            let chain = open.chain(&name)?;
-            self.check_chain(&chain, name.span)?;
-            // The usual line. A text that came before is not parsed again.
-            let text = words.rest();
-            if let Some(rule) = self.known.get(text) {
-                let rule = Arc::clone(rule);
-                return self.push(&chain, [rule], None, counters, whole, number);
-            }
-            let mut read = self.parser.line(&mut words, Mode::Append)?;
-            if read.other_family {
-                return Ok(());
-            }
-            if read.several() > 1 || read.counters.is_some() {
-                let counters = counters.or(read.counters);
-                return self.push(&chain, read.expand().into_iter().map(Arc::new), None, counters, whole, number);
-            }
-            let rule = Arc::new(read.take());
-            self.known.insert(text, Arc::clone(&rule));
-            return self.push(&chain, [rule], None, counters, whole, number);
+            let at = open.appended(&mut words, whole, self.scope)?;
+            return self.append(at, words, counters, whole, number);
         }
-        match self.parser.command(&mut words, counters)? {
-            Command::OtherFamily => Ok(()),
-            Command::NewChain(chain) => open.new_chain(chain, whole, number),
-            Command::Policy { chain, policy } => open.policy(chain, policy, whole, number),
-            Command::Append { chain, rules, counters } => {
-                self.check_chain(&chain, whole)?;
-                self.push(&chain, rules.into_iter().map(Arc::new), None, counters, whole, number)
-            }
-            Command::Insert { chain, number: at, rules, counters } => {
-                self.check_chain(&chain, whole)?;
-                self.push(&chain, rules.into_iter().map(Arc::new), Some(at), counters, whole, number)
-            }
+        let command = self.parser.command(&mut words, counters)?;
+        let target = self.parser.target().unwrap_or(whole);
+        let (chain, before, rules, counters) = match command {
+            Command::OtherFamily => return Ok(()),
+            Command::NewChain(chain) => return open.new_chain(chain, whole, number),
+            Command::Policy { chain, policy } => return open.policy(chain, policy, whole, number),
+            Command::Append { chain, rules, counters } => (chain, None, rules, counters),
+            Command::Insert { chain, number, rules, counters } => (chain, Some(number), rules, counters),
+        };
+        open.check_chain(&chain, whole, self.scope)?;
+        let mut before = before.map(|before| open.place(&chain, before, whole)).transpose()?;
+        for rule in rules {
+            open.check(&rule, &chain, whole, target, number)?;
+            open.push(RuleLine { chain: chain.clone(), rule: Arc::new(rule), counters, line: number }, before);
+            before = before.map(|before| before + 1);
         }
+        Ok(())
     }
 
-    /// A rule's chain must be declared, unless the file is a part of what is there.
-    fn check_chain(&self, chain: &ChainRef, span: Span) -> Result<(), ParseError> {
-        let known = self.scope == Scope::Part || self.open.as_ref().is_some_and(|open| open.exists(chain));
-        if known { Ok(()) } else { Err(ParseError::new(ErrorKind::UnknownChain { chain: written(chain) }, span)) }
-    }
-
-    /// Adds rules to the chain: at its end, or before its rule of this number.
-    fn push(
+    /// The usual line, from after `-A CHAIN`. A text that came before is not parsed again.
+    fn append(
         &mut self,
-        chain: &ChainRef,
-        rules: impl IntoIterator<Item = Arc<Rule>>,
-        before: Option<u32>,
+        at: usize,
+        mut words: Words<'a>,
         counters: Option<Counters>,
-        span: Span,
+        whole: Span,
         line: u32,
     ) -> Result<(), ParseError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let mut at = before.map(|before| open.place(chain, before, span)).transpose()?;
-        for rule in rules {
-            let table = open.section.table;
-            parse::check_in_chain(&rule, table, chain).map_err(|kind| ParseError::new(kind, span))?;
-            if let Some(target) = rule.chain_ref().filter(|target| !open.exists(target)) {
-                open.jumps.entry(target.clone()).or_insert((span, line));
-            }
-            let rule = RuleLine { chain: chain.clone(), rule, counters, line };
-            match &mut at {
-                None => open.section.rules.push(rule),
-                Some(at) => {
-                    open.section.rules.insert(*at, rule);
-                    *at += 1;
+        let Some(&Named { ref name, builtin, .. }) = open.chains.get(at) else { return Ok(()) };
+        let (chain, table) = (name.clone(), open.section.table);
+        let text = words.rest();
+        let known = match self.known.entry(text) {
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                if builtin || known.table != table {
+                    // Only a chain that is missing has its jump looked up in the text.
+                    let target = match open.is_missing(&known.rule) {
+                        Some(_) => self.parser.line(&mut words, Mode::Append).ok().and(self.parser.target()),
+                        None => None,
+                    };
+                    open.check(&known.rule, &chain, whole, target.unwrap_or(whole), line)?;
+                    known.table = table;
                 }
+                known
             }
-        }
+            Entry::Vacant(vacant) => {
+                let mut read = self.parser.line(&mut words, Mode::Append)?;
+                if read.other_family {
+                    return Ok(());
+                }
+                let target = self.parser.target().unwrap_or(whole);
+                if read.several() > 1 || read.counters.is_some() {
+                    let counters = counters.or(read.counters);
+                    for rule in read.expand() {
+                        open.check(&rule, &chain, whole, target, line)?;
+                        open.push(RuleLine { chain: chain.clone(), rule: Arc::new(rule), counters, line }, None);
+                    }
+                    return Ok(());
+                }
+                let rule = read.take();
+                open.check(&rule, &chain, whole, target, line)?;
+                vacant.insert(Known { rule: Arc::new(rule), table })
+            }
+        };
+        open.push(RuleLine { chain, rule: Arc::clone(&known.rule), counters, line }, None);
         Ok(())
     }
 }
 
 impl<'a> Open<'a> {
+    fn new(section: Section) -> Self {
+        Self {
+            section,
+            names: HashMap::new(),
+            chains: Vec::new(),
+            last: None,
+            declared: HashSet::new(),
+            jumps: HashMap::new(),
+            order: None,
+        }
+    }
+
+    /// The number of the chain in `-A CHAIN`, to which rules may be added.
+    fn appended(&mut self, words: &mut Words<'a>, whole: Span, scope: Scope) -> Result<usize, ParseError> {
+        if let Some((name, at)) = self.last
+            && words.skip_pair("-A", name)
+        {
+            return Ok(at);
+        }
+        words.next()?;
+        let missing = ErrorKind::MissingArgument { option: "--append".into() };
+        let name = words.next()?.ok_or_else(|| ParseError::new(missing, whole))?;
+        let at = self.chain(&name)?;
+        if let Some(chain) = self.chains.get(at).filter(|chain| !chain.open) {
+            self.check_chain(&chain.name, name.span, scope)?;
+        }
+        if let Some(chain) = self.chains.get_mut(at) {
+            chain.open = true;
+        }
+        self.last = match name.text {
+            Cow::Borrowed(text) => Some((text, at)),
+            Cow::Owned(_) => None,
+        };
+        Ok(at)
+    }
+
+    /// A rule's chain must be declared, unless the file is a part of what is there.
+    fn check_chain(&self, chain: &ChainRef, span: Span, scope: Scope) -> Result<(), ParseError> {
+        match scope == Scope::Part || self.exists(chain) {
+            true => Ok(()),
+            false => Err(ParseError::new(ErrorKind::UnknownChain { chain: written(chain) }, span)),
+        }
+    }
+
+    /// Checks what a rule may be in this table and chain, and notes a jump to a chain that is not there yet.
+    fn check(&mut self, rule: &Rule, chain: &ChainRef, whole: Span, target: Span, line: u32) -> Result<(), ParseError> {
+        parse::check_in_chain(rule, self.section.table, chain).map_err(|kind| ParseError::new(kind, whole))?;
+        if let Some(missing) = self.is_missing(rule) {
+            self.jumps.entry(missing.clone()).or_insert((target, line));
+        }
+        Ok(())
+    }
+
+    /// The chain that the rule jumps to, if it is not there yet.
+    fn is_missing<'r>(&self, rule: &'r Rule) -> Option<&'r ChainRef> {
+        rule.chain_ref().filter(|target| !self.exists(target))
+    }
+
+    /// Adds a rule: at the end of its chain, or before its rule at that place.
+    fn push(&mut self, rule: RuleLine, before: Option<usize>) {
+        if let Some(order) = &mut self.order {
+            let places = order.chain(&rule.chain);
+            places.insert(before.unwrap_or(places.len()), self.section.rules.len());
+        }
+        self.section.rules.push(rule);
+    }
+
     /// Whether rules may stand in the chain, or jump to it.
     fn exists(&self, chain: &ChainRef) -> bool {
         self.is_builtin(chain) || self.declared.contains(chain)
@@ -333,17 +456,19 @@ impl<'a> Open<'a> {
         matches!(chain, ChainRef::Named(name) if self.section.table.builtin(name.as_str()).is_some())
     }
 
-    /// The chain of this name.
-    fn chain(&mut self, name: &Word<'a>) -> Result<ChainRef, ParseError> {
-        if let Some(chain) = self.names.get(&name.text) {
-            return Ok(chain.clone());
+    /// The number of the chain of this name.
+    fn chain(&mut self, name: &Word<'a>) -> Result<usize, ParseError> {
+        if let Some(&at) = self.names.get(&name.text) {
+            return Ok(at);
         }
         let chain = value::chain(&name.text).map_err(|fault| match fault {
             Fault::Kind(kind) => ParseError::new(kind, name.span),
             _ => ParseError::new(ErrorKind::BadChainName { name: (&*name.text).into() }, name.span),
         })?;
-        self.names.insert(name.text.clone(), chain.clone());
-        Ok(chain)
+        let at = self.chains.len();
+        self.names.insert(name.text.clone(), at);
+        self.chains.push(Named { builtin: self.is_builtin(&chain), name: chain, open: false });
+        Ok(at)
     }
 
     /// `:CHAIN POLICY [P:B]`, from after the colon.
@@ -362,8 +487,9 @@ impl<'a> Open<'a> {
         if let Some(extra) = words.next()? {
             return Err(ParseError::new(ErrorKind::BadArgument { word: (&*extra.text).into() }, extra.span));
         }
-        let chain = self.chain(&name)?;
-        let builtin = self.is_builtin(&chain);
+        let at = self.chain(&name)?;
+        let Some(Named { name: chain, builtin, .. }) = self.chains.get(at) else { return Ok(()) };
+        let (chain, builtin) = (chain.clone(), *builtin);
         let policy = match &*policy.text {
             "-" => None,
             // The policy of a user chain must be there and means nothing.
@@ -371,10 +497,7 @@ impl<'a> Open<'a> {
             word => Some(parse::policy(word).ok_or_else(|| ParseError::new(ErrorKind::BadPolicy, policy.span))?),
         };
         if !self.declared.insert(chain.clone()) {
-            return match builtin {
-                true => Err(ParseError::new(ErrorKind::DeclaredTwice { chain: written(&chain) }, name.span)),
-                false => Ok(()),
-            };
+            return Err(ParseError::new(ErrorKind::DeclaredTwice { chain: written(&chain) }, name.span));
         }
         self.section.chains.push(ChainDecl { name: chain, policy, counters, line });
         Ok(())
@@ -405,15 +528,14 @@ impl<'a> Open<'a> {
         Ok(())
     }
 
-    /// Where in the section a rule goes that is to be the chain's rule of this number.
-    fn place(&self, chain: &ChainRef, number: u32, span: Span) -> Result<usize, ParseError> {
-        let rules = self.section.rules.iter().enumerate().filter(|(_, rule)| rule.chain == *chain);
+    /// Where among its chain's rules a rule goes that is to be the one of this number.
+    fn place(&mut self, chain: &ChainRef, number: u32, span: Span) -> Result<usize, ParseError> {
+        let rules = &self.section.rules;
+        let order = self.order.get_or_insert_with(|| Order::of(rules));
         let before = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-        let places: Vec<_> = rules.map(|(at, _)| at).collect();
-        match places.get(before) {
-            Some(&at) => Ok(at),
-            None if places.len() == before => Ok(self.section.rules.len()),
-            None => Err(ParseError::new(ErrorKind::InsertTooFar, span)),
+        match before <= order.chain(chain).len() {
+            true => Ok(before),
+            false => Err(ParseError::new(ErrorKind::InsertTooFar, span)),
         }
     }
 }

@@ -79,8 +79,10 @@ fn a_file_is_whole_or_refused() {
     assert_eq!(names("-A INPUT\n"), [(1, "a table must be opened with `*' before this line".to_owned())]);
     assert_eq!(names("*foo\n")[0].1, "table name 'foo' invalid");
     assert_eq!(names("*nat\nCOMMIT\n*nat\nCOMMIT\n"), [(3, "table 'nat' stands twice in the file".to_owned())]);
-    assert_eq!(names("*filter\n:INPUT - [0:0]\n:INPUT - [0:0]\nCOMMIT\n")[0].1, "base chain 'INPUT' is declared twice");
-    assert!(names("*filter\n:x - [0:0]\n:x - [0:0]\nCOMMIT\n").is_empty());
+    assert_eq!(names("*filter\n:INPUT - [0:0]\n:INPUT - [0:0]\nCOMMIT\n")[0].1, "chain 'INPUT' is declared twice");
+    let twice = "*filter\n:x - [0:0]\n-A x -j ACCEPT\n:x - [0:0]\n-A x -j DROP\nCOMMIT\n";
+    assert_eq!(names(twice), [(4, "chain 'x' is declared twice".to_owned())]);
+    assert!(names("*filter\n:x - [0:0]\nCOMMIT\n*nat\n:x - [0:0]\nCOMMIT\n").is_empty());
     assert!(names("*nat\n-A PREROUTING -j DROP\nCOMMIT\n")[0].1.contains("inhibited"));
     let long = format!("*filter\n-A INPUT -m comment --comment {}\nCOMMIT\n", "x".repeat(10_300));
     assert_eq!(names(&long), [(2, "a line can have 10239 bytes".to_owned())]);
@@ -119,6 +121,38 @@ fn commands_and_counters_state_the_same_as_save_lines() {
         ("-s 2.2.2.2/32 -d 4.4.4.4/32", None),
     ];
     assert_eq!(rules, want.map(|(rule, counters)| (rule.to_owned(), counters)));
+}
+
+#[test]
+fn inserted_rules_stand_before_the_rule_of_that_number() {
+    let text = "*filter\n:a - [0:0]\n-A a -j ACCEPT\n-A INPUT -j ACCEPT\n-I a -j DROP\n-A a -j RETURN\n\
+                -I INPUT 2 -j DROP\n-I a 2 -s 1.1.1.1,2.2.2.2\n-A INPUT -j RETURN\nCOMMIT\n";
+    let file = SaveFile::parse(text.as_bytes(), Family::Ipv4).unwrap();
+    let rules: Vec<_> = file.sections[0].rules.iter().map(|r| (r.chain.name().as_str(), r.line)).collect();
+    assert_eq!(rules, [("a", 5), ("a", 8), ("a", 8), ("a", 3), ("a", 6), ("INPUT", 4), ("INPUT", 7), ("INPUT", 9)]);
+}
+
+#[test]
+fn a_missing_chain_is_marked_where_the_rule_names_it() {
+    for rule in ["-A INPUT -p tcp -j NOPE", "-A INPUT --jump=NOPE -p tcp", "-I INPUT -gNOPE", "-A \"INPUT\" -g NOPE"] {
+        let found = mistakes(&format!("*filter\n{rule}\nCOMMIT\n"));
+        assert_eq!(found, [(2, "NOPE".to_owned(), "Chain 'NOPE' does not exist".to_owned())], "{rule}");
+    }
+    // The text is known from another table, where the chain is there.
+    let found = mistakes("*raw\n:x - [0:0]\n-A OUTPUT -j x\nCOMMIT\n*filter\n-A OUTPUT -j x\nCOMMIT\n");
+    assert_eq!(found, [(6, "x".to_owned(), "Chain 'x' does not exist".to_owned())]);
+}
+
+#[test]
+fn known_text_is_checked_again_in_another_table_or_base_chain() {
+    let found = mistakes("*raw\n:x - [0:0]\n-A x -j DROP\nCOMMIT\n*nat\n:x - [0:0]\n-A x -j DROP\nCOMMIT\n");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].0 == 7 && found[0].2.contains("inhibited"), "{found:?}");
+    let found = mistakes("*filter\n:x - [0:0]\n-A x -o e0\n-A INPUT -o e0\n-A INPUTS -o e0\nCOMMIT\n");
+    assert_eq!(
+        found.iter().map(|f| &*f.2).collect::<Vec<_>>(),
+        ["Can't use --out-interface with INPUT", "No chain/target/match by that name.",]
+    );
 }
 
 #[test]
