@@ -125,6 +125,7 @@ impl Memory {
 
         let planning = Instant::now();
         ruleset::check_model(model, observed)?;
+        observed.counters.clear();
         let (plan, mut pending) = match ruleset::plan(model, observed, &ipsets, extent) {
             // Only now it is known which of the rules that we sent must be named by handle.
             Err(PlanError::Incomplete(chains)) => {

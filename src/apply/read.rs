@@ -13,6 +13,7 @@ use crate::compile::stock;
 use crate::error::{Error, Location};
 use crate::kernel::Kernel;
 use crate::name::ChainName;
+use crate::nft::expr::Counter;
 use crate::nft::userdata::{self, Role, Userdata};
 use crate::nft::{self, listing};
 use crate::rule::{Family, Match};
@@ -154,7 +155,7 @@ fn owner(model: &Model, rule: &nft::Rule) -> Owner {
     }
 }
 
-/// Reads the handles of chains that we filled ourselves.
+/// Reads the handles, and what they have counted, of rules that we remember by value.
 pub(super) fn handles<K: Kernel + ?Sized>(
     kernel: &mut K,
     chains: Vec<(TableId, ChainName)>,
@@ -174,15 +175,17 @@ fn read_handles<K: Kernel + ?Sized>(
     observed: &mut Observed,
 ) -> Result<(), Attempt> {
     let names: HashSet<&ChainName> = chains.iter().collect();
-    let mut found: HashMap<ChainName, Vec<Option<NonZeroU64>>> = HashMap::new();
+    let mut found: HashMap<ChainName, (Vec<Option<NonZeroU64>>, Vec<Counter>)> = HashMap::new();
     for rule in dump(kernel, at, chains)? {
         if names.contains(&rule.chain) {
-            found.entry(rule.chain).or_default().push(rule.handle.and_then(NonZeroU64::new));
+            let (handles, counters) = found.entry(rule.chain).or_default();
+            handles.push(rule.handle.and_then(NonZeroU64::new));
+            counters.push(stock::counter(&rule.expressions).unwrap_or_default());
         }
     }
     let Some(table) = observed.tables.get_mut(&at) else { return Ok(()) };
     for name in chains {
-        let handles = found.remove(name).unwrap_or_default();
+        let (handles, counters) = found.remove(name).unwrap_or_default();
         let Some(chain) = table.chains.get_mut(name) else { continue };
         // Another number of rules than we left there: somebody was here. The commit would be refused as stale.
         if handles.len() != chain.rules.len() {
@@ -193,6 +196,7 @@ fn read_handles<K: Kernel + ?Sized>(
                 rule.handle = handle;
             }
         });
+        observed.counters.insert((at, name.clone()), counters);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::chain_diff::{self, Role, Standing, Step, Wanted};
 use super::plan::{Marking, PlanError, Planner, chain_of};
 use super::{Change, Identity, Location, ObservedRule, Owner};
 use crate::compile::stock;
+use crate::name::ChainName;
 use crate::nft::expr::Counter;
 use crate::rule::Rule;
 use crate::wrap::{Chain, ChainKind, Entry, Place, TableId};
@@ -65,13 +66,12 @@ impl Planner<'_> {
                     let moved_from = moved_from.map(|m| head + m);
                     let Some(entry) = entries.get(index).copied() else { continue };
                     let mut change = self.add(at, chain, index, entry, marking);
-                    let moved = moved_from.and_then(|m| now.get(m));
                     if let Change::AddRule { before: handle, counters, mark, .. } = &mut change {
                         *handle = before.and_then(|b| now.get(b)).and_then(|rule| self.handle(at, chain.name(), rule));
-                        if let Some(Identity::Program(program)) = moved.map(|m| &m.identity)
+                        if let Some(from) = moved_from
                             && entry.counters().is_none()
                         {
-                            *counters = Some(Box::new(program.counter));
+                            *counters = self.counted(at, chain.name(), now, from).map(Box::new);
                         }
                         let owner = Self::owner(mark.as_deref(), entry.place());
                         let identity = Identity::Rule(entry.rule().clone());
@@ -104,6 +104,20 @@ impl Planner<'_> {
         }
         self.settle(&mut next, inserted.remove(&None));
         Ok(next)
+    }
+
+    /// What a rule that moves has counted, so that it goes on from there. A rule that we only remember has to be read.
+    fn counted(&mut self, at: TableId, chain: &ChainName, now: &[ObservedRule], from: usize) -> Option<Counter> {
+        if let Some(Identity::Program(program)) = now.get(from).map(|rule| &rule.identity) {
+            return Some(program.counter);
+        }
+        match self.observed.counters.get(&(at, chain.clone())) {
+            Some(counters) => counters.get(from).copied(),
+            None => {
+                self.miss(at, chain);
+                None
+            }
+        }
     }
 
     /// Whether a rule without a mark is ours for certain: it stands in a chain of ours that somebody made before us, or

@@ -82,7 +82,7 @@ pub(crate) fn plan(
 
 /// Why there is no plan.
 pub(crate) enum PlanError {
-    /// It needs handles of rules in these chains, which are to be read first.
+    /// It needs handles or counters of rules in these chains, which are to be read first.
     Incomplete(Vec<(TableId, ChainName)>),
     /// The model does not hold together.
     Model(Vec<ModelError>),
@@ -103,7 +103,7 @@ pub(super) struct Planner<'a> {
     pub(super) rules: Vec<Change>,
     pub(super) going: Vec<(TableId, ChainName)>,
     pub(super) pending: Pending,
-    /// Chains of which a change needs a handle that is not known.
+    /// Chains of which a change needs a handle or counter that is not known.
     missing: Vec<(TableId, ChainName)>,
 }
 
@@ -303,10 +303,17 @@ impl Planner<'_> {
 
     /// The handle of a rule that stands. One that is not known makes the plan incomplete.
     pub(super) fn handle(&mut self, at: TableId, chain: &ChainName, rule: &ObservedRule) -> Option<NonZeroU64> {
-        if rule.handle.is_none() && self.missing.last().is_none_or(|(table, name)| *table != at || name != chain) {
-            self.missing.push((at, chain.clone()));
+        if rule.handle.is_none() {
+            self.miss(at, chain);
         }
         rule.handle
+    }
+
+    /// Notes that the rules of a chain have to be read before there can be a plan.
+    pub(super) fn miss(&mut self, at: TableId, chain: &ChainName) {
+        if self.missing.last().is_none_or(|(table, name)| *table != at || name != chain) {
+            self.missing.push((at, chain.clone()));
+        }
     }
 
     /// A chain that stands in the kernel and is not in the model.

@@ -10,6 +10,7 @@ use std::num::NonZeroU64;
 use super::{Change, Mark, ObservedChain, ObservedTable, Owner, Plan};
 use crate::compile::Ipsets;
 use crate::name::{ChainName, IpsetName, WrapName};
+use crate::nft::expr::Counter;
 use crate::wrap::{Model, TableId};
 
 /// What stands in the kernel, of one generation.
@@ -19,6 +20,8 @@ pub(crate) struct Observed {
     /// Whether a model was brought to the kernel since it was read: from then on only changes of the model matter.
     pub(crate) adopted: bool,
     pub(crate) tables: HashMap<TableId, ObservedTable>,
+    /// What the rules of some chains have counted, by their place: read when a rule moves, and of no use later.
+    pub(crate) counters: HashMap<(TableId, ChainName), Vec<Counter>>,
 }
 
 impl Observed {

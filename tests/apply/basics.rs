@@ -73,6 +73,33 @@ scenarios! {
         );
     }
 
+    /// A rule that moves by a change of the model goes on counting, also in a chain that is only remembered.
+    fn a_rule_that_moves_goes_on_counting(connect) {
+        let text_before = "*filter\n:INPUT ACCEPT [0:0]\n:c - [0:0]\n[1:10] -A c -s 10.0.0.1/32 -j ACCEPT\n\
+                           [2:20] -A c -s 10.0.0.2/32 -j ACCEPT\n[3:30] -A c -s 10.0.0.3/32 -j ACCEPT\nCOMMIT\n";
+        let mut manager = Manager::with_kernel(whole(text_before), connect());
+        manager.apply().unwrap();
+        let again = whole(&text_before.replace("[1:10] ", "").replace("[2:20] ", "").replace("[3:30] ", ""));
+        let rules: Vec<_> = {
+            let chain = again.table(Family::Ipv4, TableKind::Filter).unwrap().chain("c").unwrap();
+            chain.rules().map(|entry| entry.rule().clone()).collect()
+        };
+        let table = manager.model_mut().table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+        table.replace_chain("c", [rules[2].clone(), rules[0].clone(), rules[1].clone()]).unwrap();
+        let report = manager.apply().unwrap();
+        assert_eq!((report.rules_added, report.rules_deleted), (1, 1));
+        let text = text(connect());
+        let counted: Vec<&str> = text.lines().filter(|line| line.contains("-A c")).collect();
+        assert_eq!(
+            counted,
+            [
+                "[3:30] -A c -s 10.0.0.3/32 -j ACCEPT",
+                "[1:10] -A c -s 10.0.0.1/32 -j ACCEPT",
+                "[2:20] -A c -s 10.0.0.2/32 -j ACCEPT"
+            ]
+        );
+    }
+
     /// A change costs what changed: one rule for another is two operations.
     fn a_change_sends_only_the_difference(connect) {
         let mut model = nova("nova-compute");
