@@ -35,9 +35,8 @@
 //! 3. rules without a mark, of programs that know nothing of this;
 //! 4. *bottom*: what must be last, such as the jump to `nova-postrouting-bottom`.
 //!
-//! Only our own rules move. If a foreign rule was put before one of ours, ours is deleted and added in front of it, and
-//! takes its counters along, as the chain was just read. A rule that moves because the model orders it so starts from
-//! zero, unless the chain was read for that change: a remembered rule has no counters.
+//! Only our own rules move: because a foreign rule was put before one of ours, or because the model orders it so. The rule
+//! is deleted and added at its new place, and takes along what it has counted; its chain is read for that if need be.
 //!
 //! # Adoption
 //!
