@@ -1,14 +1,20 @@
-//! Checked names: made once at the edge, trusted everywhere after.
+//! Names: checked once at the edge, trusted everywhere after.
 //!
 //! Owns: the length and character rules of table, chain, wrap and interface names, sets and comments.
 //! Never: guesses or shortens; a name that does not fit is an error that says what fits.
 //!
-//! Invariant: no name holds a control character or white space, so none can break out of a line of rule text or log.
+//! Invariant: no name that is given to us holds a control character or white space. Names that the kernel shows us can
+//! hold anything, because other programs may call their tables and chains as they like; they are kept as they are, bytes
+//! that are no UTF-8 included (see [`text`]).
+//! Invariant: `Display` and `Debug` of any name are one word of one line. What would break a line or reach a terminal
+//! stands there as `\\x0a`; `as_str` is the name itself.
 //!
 //! Where the truth is: `NFT_NAME_MAXLEN` (255 characters, `net/netfilter/nf_tables_api.c`), `XT_EXTENSION_MAXNAMELEN`
 //! (28 characters, what iptables takes), `IFNAMSIZ` (15), `IPSET_MAXNAMELEN` (31).
 
-use std::fmt;
+pub mod text;
+
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -57,11 +63,33 @@ pub enum NameError {
     },
 }
 
+/// A character that no checked name holds, and that is printed escaped.
+fn is_odd(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || text::stray(c).is_some()
+}
+
+/// Writes a name as one word.
+fn print(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let is_usual = |b: u8| b.is_ascii_graphic();
+    if name.bytes().all(is_usual) || !name.chars().any(is_odd) {
+        return f.write_str(name);
+    }
+    for c in name.chars() {
+        match text::stray(c) {
+            Some(byte) => write!(f, "\\x{byte:02x}")?,
+            None if c == '\\' => f.write_str("\\\\")?,
+            None if is_odd(c) => c.encode_utf8(&mut [0; 4]).bytes().try_for_each(|b| write!(f, "\\x{b:02x}"))?,
+            None => f.write_char(c)?,
+        }
+    }
+    Ok(())
+}
+
 fn check(what: &'static str, name: &str, max: usize) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty { what });
     }
-    if let Some(bad) = name.chars().find(|c| c.is_control() || c.is_whitespace()) {
+    if let Some(bad) = name.chars().find(|c| is_odd(*c)) {
         let name = name.chars().take(64).flat_map(char::escape_default).collect();
         return Err(NameError::BadCharacter { what, name, bad });
     }
@@ -98,7 +126,7 @@ macro_rules! name_type {
                 Ok(Self(name.into()))
             }
 
-            /// The name.
+            /// The name, raw. One that came from the kernel can hold anything; see [`text`].
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -107,13 +135,15 @@ macro_rules! name_type {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                print(&self.0, f)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                f.write_char('"')?;
+                print(&self.0, f)?;
+                f.write_char('"')
             }
         }
 
@@ -178,6 +208,20 @@ name_type!(
     "interface name",
     15
 );
+
+/// Names that the kernel shows us, whoever gave them.
+macro_rules! kernel_names {
+    ($($name:ident),+) => {
+        $(impl $name {
+            /// The name of an object that is there: the kernel took it, so nothing is left to check.
+            pub(crate) fn from_kernel(name: &str) -> Self {
+                Self(name.into())
+            }
+        })+
+    };
+}
+
+kernel_names!(TableName, ChainName, SetName, IpsetName);
 
 impl TableName {
     /// A name that stands in this crate's own source and needs no check.
@@ -251,6 +295,29 @@ mod tests {
         }
         assert!(matches!(Comment::new("one\ntwo"), Err(NameError::BadCharacter { bad: '\n', .. })));
         assert_eq!(Comment::new("it's \"fine\"").unwrap().as_str(), "it's \"fine\"");
+    }
+
+    #[test]
+    fn names_of_the_kernel_stay_as_they_are_and_print_as_one_word() {
+        for (raw, printed) in [
+            ("a b", r"a\x20b"),
+            ("-ab", "-ab"),
+            ("!ab", "!ab"),
+            ("", ""),
+            ("a\n\x1b[2J", r"a\x0a\x1b[2J"),
+            ("a\u{a0}b", r"a\xc2\xa0b"),
+            ("a\u{9b}b", r"a\xc2\x9bb"),
+            ("\u{10feff}", r"\xff"),
+            (r"a\ b", r"a\\\x20b"),
+            (r"a\b", r"a\b"),
+            ("n\u{e4}me", "n\u{e4}me"),
+        ] {
+            let name = ChainName::from_kernel(raw);
+            assert_eq!(name.as_str(), raw);
+            assert_eq!(name.to_string(), printed);
+            assert_eq!(format!("{name:?}"), format!("\"{printed}\""));
+        }
+        assert!(matches!(ChainName::new("\u{10feff}"), Err(NameError::BadCharacter { .. })), "a byte is no character");
     }
 
     #[test]

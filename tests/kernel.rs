@@ -18,6 +18,8 @@ mod coverage;
 mod fake;
 #[path = "support/lab.rs"]
 mod lab;
+#[path = "kernel/names.rs"]
+mod names;
 #[path = "kernel/objects.rs"]
 mod objects;
 #[path = "kernel/random.rs"]

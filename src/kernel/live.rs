@@ -341,9 +341,7 @@ impl<T: Transport> Kernel for Live<T> {
     }
 
     fn ipset_name(&mut self, index: u16) -> Result<Option<IpsetName>, Error> {
-        let name = self.ipsets()?.name(index)?;
-        name.map(|name| IpsetName::new(&name).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error).into()))
-            .transpose()
+        Ok(self.ipsets()?.name(index)?.map(|name| IpsetName::from_kernel(&name)))
     }
 
     fn commit(&mut self, batch: &Sealed) -> Result<Committed, CommitError> {

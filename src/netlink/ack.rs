@@ -72,7 +72,7 @@ impl Ack {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                NLMSGERR_ATTR_MSG => self.text = Some(attribute.string()?.to_owned()),
+                NLMSGERR_ATTR_MSG => self.text = Some(attribute.string()?.into_owned()),
                 NLMSGERR_ATTR_OFFS => self.offset = Some(attribute.u32_ne()?),
                 NLMSGERR_ATTR_MISS_TYPE => self.missing = Some(attribute.u32_ne()?),
                 NLMSGERR_ATTR_MISS_NEST => self.missing_in = Some(attribute.u32_ne()?),

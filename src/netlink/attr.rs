@@ -10,7 +10,11 @@
 //!
 //! Where the truth is: `include/uapi/linux/netlink.h` and `lib/nlattr.c` (Linux v6.12).
 
+use std::borrow::Cow;
+
 use thiserror::Error;
+
+use crate::name::text;
 
 /// Set in an attribute's type when its payload is a list of attributes.
 pub const NLA_F_NESTED: u16 = 1 << 15;
@@ -63,8 +67,8 @@ pub enum AttrError {
         /// Actual payload size in bytes.
         got: usize,
     },
-    /// A string is not NUL-terminated UTF-8.
-    #[error("attribute {kind} is not a NUL-terminated UTF-8 string")]
+    /// A string does not end in its only NUL, or is too long.
+    #[error("attribute {kind} is no NUL-terminated string of an allowed length")]
     BadString {
         /// The attribute's type.
         kind: u16,
@@ -179,12 +183,14 @@ impl<'b> Writer<'b> {
         self.pad();
     }
 
-    /// A string, written with a terminating NUL.
+    /// A string, written with a terminating NUL; characters that stand for bytes become these
+    /// ([`text`](crate::name::text)).
     #[inline]
     pub fn string(&mut self, kind: u16, text: &str) {
+        let text = text::to_bytes(text);
         self.buf.reserve(HEADER + text.len() + 5);
         self.header(kind, text.len() + 1);
-        self.buf.extend_from_slice(text.as_bytes());
+        self.buf.extend_from_slice(&text);
         self.buf.push(0);
         self.pad();
     }
@@ -324,15 +330,14 @@ impl<'a> Attr<'a> {
         self.sized().map(u32::from_ne_bytes)
     }
 
-    /// A NUL-terminated string, without its NUL.
+    /// A NUL-terminated string, without its NUL. Bytes that are no UTF-8 are kept, as [`text`](crate::name::text) says.
     ///
     /// # Errors
-    /// [`AttrError::BadString`] when the last byte is not NUL, an inner byte is, or the text is not UTF-8.
-    pub fn string(&self) -> Result<&'a str, AttrError> {
-        let bad = AttrError::BadString { kind: self.kind };
+    /// [`AttrError::BadString`] when the last byte is not NUL, or an inner byte is.
+    pub fn string(&self) -> Result<Cow<'a, str>, AttrError> {
         match self.payload.split_last() {
-            Some((0, text)) if !text.contains(&0) => std::str::from_utf8(text).map_err(|_| bad),
-            _ => Err(bad),
+            Some((0, text)) if !text.contains(&0) => Ok(text::from_bytes(text)),
+            _ => Err(AttrError::BadString { kind: self.kind }),
         }
     }
 
@@ -439,7 +444,7 @@ mod tests {
         let outer = Reader::new(&buf).next().unwrap().unwrap();
         assert!(outer.nested);
         let inner: Vec<_> = outer.attrs().map(Result::unwrap).collect();
-        assert_eq!(inner[0].string(), Ok("abc"));
+        assert_eq!(inner[0].string(), Ok("abc".into()));
         assert_eq!(inner[1].attrs().next().unwrap().unwrap(), Attr { kind: 3, nested: false, payload: &[] });
     }
 
@@ -483,8 +488,9 @@ mod tests {
     #[test]
     fn strings_need_exactly_one_nul_at_the_end() {
         let attr = |payload| Attr { kind: 1, nested: false, payload };
-        assert_eq!(attr(b"ok\0").string(), Ok("ok"));
-        for bad in [&b"no"[..], b"", b"a\0b\0", b"\xff\0"] {
+        assert_eq!(attr(b"ok\0").string(), Ok("ok".into()));
+        assert_eq!(attr(b"\xff\0").string(), Ok("\u{10feff}".into()), "no UTF-8 is no error");
+        for bad in [&b"no"[..], b"", b"a\0b\0"] {
             assert_eq!(attr(bad).string(), Err(AttrError::BadString { kind: 1 }));
         }
     }

@@ -12,6 +12,7 @@ use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::namespace::Namespace;
 use super::socket::OptionSocket;
+use crate::name::text;
 
 const SO_IP_SET: libc::c_int = 83;
 const IP_SET_OP_GET_BYINDEX: u32 = 7;
@@ -62,9 +63,10 @@ impl Ipsets {
     pub fn index(&self, name: &str) -> io::Result<Option<u16>> {
         let mut request =
             GetSetFamily { op: IP_SET_OP_GET_FNAME, version: IPSET_PROTOCOL, ..GetSetFamily::new_zeroed() };
+        let name = text::to_bytes(name);
         // The last byte stays NUL, so a name that is longer than any set's cannot be cut to match one.
         match request.set.split_last_mut().and_then(|(_, room)| room.get_mut(..name.len())) {
-            Some(room) => room.copy_from_slice(name.as_bytes()),
+            Some(room) => room.copy_from_slice(&name),
             None => return Ok(None),
         }
         if !self.ask(request.as_mut_bytes())? {
@@ -93,11 +95,7 @@ impl Ipsets {
             }
         }
         let name = request.set.split(|byte| *byte == 0).next().unwrap_or_default();
-        match std::str::from_utf8(name) {
-            Ok("") => Ok(None),
-            Ok(name) => Ok(Some(name.to_owned())),
-            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-        }
+        Ok((!name.is_empty()).then(|| text::from_bytes(name).into_owned()))
     }
 
     /// Whether there was anyone to ask.

@@ -203,7 +203,7 @@ mod tests {
     fn name(message: &Message<'_>) -> Result<String, MessageError> {
         let (_, mut attributes) = message.family()?;
         let first = attributes.next().ok_or(MessageError::Truncated { needed: 4, left: 0 })??;
-        Ok(first.string()?.to_owned())
+        Ok(first.string()?.into_owned())
     }
 
     #[test]

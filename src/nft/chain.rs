@@ -129,8 +129,8 @@ impl Chain {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                NFTA_CHAIN_TABLE => table = Some(named(&attribute, TableName::new)?),
-                NFTA_CHAIN_NAME => name = Some(named(&attribute, ChainName::new)?),
+                NFTA_CHAIN_TABLE => table = Some(named(&attribute, TableName::from_kernel)?),
+                NFTA_CHAIN_NAME => name = Some(named(&attribute, ChainName::from_kernel)?),
                 NFTA_CHAIN_HANDLE => handle = Some(attribute.u64_be()?),
                 NFTA_CHAIN_HOOK => hook = Some(Hook::decode(attribute.attrs())?),
                 NFTA_CHAIN_TYPE => kind = Some(Arc::from(attribute.string()?)),

@@ -245,8 +245,8 @@ impl Elements {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                NFTA_SET_ELEM_LIST_TABLE => table = Some(named(&attribute, TableName::new)?),
-                NFTA_SET_ELEM_LIST_SET => set = Some(named(&attribute, SetName::new)?),
+                NFTA_SET_ELEM_LIST_TABLE => table = Some(named(&attribute, TableName::from_kernel)?),
+                NFTA_SET_ELEM_LIST_SET => set = Some(named(&attribute, SetName::from_kernel)?),
                 NFTA_SET_ELEM_LIST_SET_ID => set_id = Some(attribute.u32_be()?),
                 NFTA_SET_ELEM_LIST_ELEMENTS => {
                     elements = attribute.attrs().map(|e| Element::decode(e?.attrs())).collect::<Result<_, _>>()?;

@@ -8,7 +8,6 @@
 
 use super::uapi::*;
 use super::{Chain, Elements, Family, Generation, Object, Rule, Set, Table};
-use crate::name::NameError;
 use crate::netlink::attr::{Attr, AttrError, Reader, Writer};
 use crate::netlink::header::{FamilyHeader, NewFlags};
 use crate::netlink::message::{self, MessageError};
@@ -148,8 +147,10 @@ fn batch_generation(attributes: Reader<'_>) -> Result<Option<u32>, AttrError> {
     Ok(generation)
 }
 
-/// A checked name from a string attribute. A name that other tools made and that we cannot hold is an error that shows
-/// it, never cut or skipped.
-pub(super) fn named<N>(attribute: &Attr<'_>, check: impl FnOnce(&str) -> Result<N, NameError>) -> Result<N, AttrError> {
-    check(attribute.string()?).map_err(|_| AttrError::BadString { kind: attribute.kind })
+/// A name from a string attribute: whatever the kernel lets anybody call an object, never cut or skipped.
+pub(super) fn named<N>(attribute: &Attr<'_>, name: impl FnOnce(&str) -> N) -> Result<N, AttrError> {
+    if attribute.payload.len() > NFT_NAME_MAXLEN as usize {
+        return Err(AttrError::BadString { kind: attribute.kind });
+    }
+    Ok(name(&attribute.string()?))
 }

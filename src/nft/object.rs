@@ -96,7 +96,7 @@ impl Object {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                NFTA_OBJ_TABLE => table = Some(named(&attribute, TableName::new)?),
+                NFTA_OBJ_TABLE => table = Some(named(&attribute, TableName::from_kernel)?),
                 NFTA_OBJ_NAME => name = Some(Arc::from(attribute.string()?)),
                 NFTA_OBJ_TYPE => kind = Some(attribute.u32_be()?),
                 NFTA_OBJ_DATA => data = Some(attribute.payload),

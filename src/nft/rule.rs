@@ -63,8 +63,8 @@ impl Rule {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                NFTA_RULE_TABLE => table = Some(named(&attribute, TableName::new)?),
-                NFTA_RULE_CHAIN => chain = Some(named(&attribute, ChainName::new)?),
+                NFTA_RULE_TABLE => table = Some(named(&attribute, TableName::from_kernel)?),
+                NFTA_RULE_CHAIN => chain = Some(named(&attribute, ChainName::from_kernel)?),
                 NFTA_RULE_HANDLE => handle = Some(attribute.u64_be()?),
                 NFTA_RULE_POSITION => position = Some(attribute.u64_be()?),
                 NFTA_RULE_EXPRESSIONS => expressions = expr::decode_list(attribute.attrs())?,

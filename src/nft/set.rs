@@ -251,8 +251,8 @@ fn decode_names(attributes: Reader<'_>) -> Result<(TableName, SetName), AttrErro
     for attribute in attributes {
         let attribute = attribute?;
         match attribute.kind {
-            NFTA_SET_TABLE => table = Some(named(&attribute, TableName::new)?),
-            NFTA_SET_NAME => name = Some(named(&attribute, SetName::new)?),
+            NFTA_SET_TABLE => table = Some(named(&attribute, TableName::from_kernel)?),
+            NFTA_SET_NAME => name = Some(named(&attribute, SetName::from_kernel)?),
             _ => {}
         }
     }

@@ -77,7 +77,7 @@ impl Table {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                NFTA_TABLE_NAME => name = Some(named(&attribute, TableName::new)?),
+                NFTA_TABLE_NAME => name = Some(named(&attribute, TableName::from_kernel)?),
                 NFTA_TABLE_FLAGS => flags = TableFlags::from_bits_retain(attribute.u32_be()?),
                 NFTA_TABLE_HANDLE => handle = Some(attribute.u64_be()?),
                 NFTA_TABLE_USE => uses = Some(attribute.u32_be()?),

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use super::Sealed;
+use crate::name::TableName;
 use crate::netlink::header::NewFlags;
 use crate::netlink::message::{self, Messages};
 use crate::nft::message::message_type;
@@ -33,9 +34,10 @@ impl Display for Sealed {
 }
 
 /// A deletion of rules that names no chain is no rule, so it does not decode as one.
-fn flushed_table<'a>(message: &message::Message<'a>) -> Option<(Family, &'a str)> {
+fn flushed_table(message: &message::Message<'_>) -> Option<(Family, TableName)> {
     let (header, mut attributes) = message.family().ok()?;
-    let table = attributes.next()?.ok().filter(|attr| attr.kind == NFTA_RULE_TABLE)?.string().ok()?;
+    let table = attributes.next()?.ok().filter(|attr| attr.kind == NFTA_RULE_TABLE)?;
+    let table = TableName::from_kernel(&table.string().ok()?);
     let is_flush = message.header.kind == message_type(NFT_MSG_DELRULE) && attributes.next().is_none();
     is_flush.then_some((Family::from_nfproto(header.family)?, table))
 }

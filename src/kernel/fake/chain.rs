@@ -183,7 +183,7 @@ fn hook_of_new(family: Family, hook: Slot<'_>, attrs: &Attrs<'_>) -> Result<Base
         return Err(pointing(attrs.get(NFTA_CHAIN_NAME), Errno::NOENT));
     };
     let kind = match attrs.get(NFTA_CHAIN_TYPE) {
-        Some(slot) => ChainKind::lookup(slot.text(), family).ok_or_else(|| slot.bad(Errno::NOENT))?,
+        Some(slot) => ChainKind::lookup(&slot.text(), family).ok_or_else(|| slot.bad(Errno::NOENT))?,
         None => ChainKind::Filter,
     };
     let hooks = kind.hooks(family).unwrap_or(0);
@@ -234,8 +234,8 @@ fn update(
     let renamed = attrs.get(NFTA_CHAIN_NAME).filter(|_| attrs.get(NFTA_CHAIN_HANDLE).is_some());
     if let Some(slot) = renamed {
         let name = slot.text();
-        let promised = table.chains.values().any(|c| c.renamed.as_deref() == Some(name));
-        if promised || table.chain_named(name).is_ok() {
+        let promised = table.chains.values().any(|c| c.renamed.as_deref() == Some(&*name));
+        if promised || table.chain_named(&name).is_ok() {
             return Err(slot.bad(Errno::EXIST));
         }
     }
@@ -265,7 +265,7 @@ fn same_hook(family: Family, base: &Base, hook: Slot<'_>, attrs: &Attrs<'_>, nam
         return Err(Errno::OPNOTSUPP.into());
     }
     if let Some(slot) = attrs.get(NFTA_CHAIN_TYPE) {
-        let kind = ChainKind::lookup(slot.text(), family).ok_or_else(|| slot.bad(Errno::NOENT))?;
+        let kind = ChainKind::lookup(&slot.text(), family).ok_or_else(|| slot.bad(Errno::NOENT))?;
         if kind != base.kind {
             return Err(pointing(named_by, Errno::EXIST));
         }

@@ -4,66 +4,63 @@ use std::sync::Arc;
 
 use super::expression::refers;
 use super::state::{Base, Chain, Element, Ref, Rule, Set, Table};
-use crate::name::{ChainName, NameError, TableName};
+use crate::name::{ChainName, TableName};
 use crate::nft::expr::{Expr, Operand, Verdict};
 use crate::nft::{self, BaseChain, ElementData, TableFlags};
 
-/// A name that came in through the checked names of a batch is good; one that did not cannot be shown.
-type Shown<T> = Result<T, NameError>;
-
 impl Table {
-    pub(super) fn dump(&self) -> Shown<nft::Table> {
+    pub(super) fn dump(&self) -> nft::Table {
         let flags = TableFlags::from_bits_retain(self.flags);
-        Ok(nft::Table {
+        nft::Table {
             family: self.family,
-            name: TableName::new(&self.name)?,
+            name: TableName::from_kernel(&self.name),
             flags,
             handle: Some(self.handle),
             uses: Some(self.uses),
             owner: flags.contains(TableFlags::OWNER).then_some(self.owner),
             userdata: self.userdata.clone(),
-        })
+        }
     }
 
-    pub(super) fn dump_chains(&self) -> Shown<Vec<nft::Chain>> {
+    pub(super) fn dump_chains(&self) -> Vec<nft::Chain> {
         self.chains.values().map(|chain| self.dump_chain(chain)).collect()
     }
 
-    pub(super) fn dump_chain(&self, chain: &Chain) -> Shown<nft::Chain> {
-        Ok(nft::Chain {
+    pub(super) fn dump_chain(&self, chain: &Chain) -> nft::Chain {
+        nft::Chain {
             family: self.family,
-            table: TableName::new(&self.name)?,
-            name: ChainName::new(&chain.name)?,
+            table: TableName::from_kernel(&self.name),
+            name: ChainName::from_kernel(&chain.name),
             handle: Some(chain.handle),
             base: chain.base.as_ref().map(Base::dump),
             counters: chain.base.as_ref().and_then(|base| base.counters),
             uses: Some(chain.uses),
             flags: (chain.flags != 0).then_some(chain.flags),
             userdata: chain.userdata.clone(),
-        })
+        }
     }
 
-    pub(super) fn dump_rules(&self, chain: &Chain) -> Shown<Vec<nft::Rule>> {
-        let (table, name) = (TableName::new(&self.name)?, ChainName::new(&chain.name)?);
+    pub(super) fn dump_rules(&self, chain: &Chain) -> Vec<nft::Rule> {
+        let (table, name) = (TableName::from_kernel(&self.name), ChainName::from_kernel(&chain.name));
         let mut before = None;
         let rules = chain.rules.iter().map(|rule| {
             let position = before.replace(rule.handle);
-            Ok(nft::Rule {
+            nft::Rule {
                 family: self.family,
                 table: table.clone(),
                 chain: name.clone(),
                 handle: Some(rule.handle),
                 position,
-                expressions: self.expressions(rule)?,
+                expressions: self.expressions(rule),
                 compat: None,
                 userdata: rule.userdata.clone(),
-            })
+            }
         });
         rules.collect()
     }
 
     /// A rule's expressions with the names that the chains they lead to have now.
-    fn expressions(&self, rule: &Rule) -> Shown<Vec<Expr>> {
+    fn expressions(&self, rule: &Rule) -> Vec<Expr> {
         let mut refs = rule.refs.iter();
         let mut expressions = rule.expressions.to_vec();
         for expr in expressions.iter_mut().filter(|expr| refers(expr)) {
@@ -71,37 +68,37 @@ impl Table {
             if let (Expr::Immediate(immediate), Some(Ref::Chain(handle))) = (expr, reference)
                 && let Operand::Verdict(verdict) = &mut immediate.data
             {
-                *verdict = self.current(verdict, *handle)?;
+                *verdict = self.current(verdict, *handle);
             }
         }
-        Ok(expressions)
+        expressions
     }
 
-    fn current(&self, verdict: &Verdict, handle: u64) -> Shown<Verdict> {
-        let Some(target) = self.chains.get(&handle) else { return Ok(verdict.clone()) };
-        let name = ChainName::new(&target.name)?;
-        Ok(match verdict {
+    fn current(&self, verdict: &Verdict, handle: u64) -> Verdict {
+        let Some(target) = self.chains.get(&handle) else { return verdict.clone() };
+        let name = ChainName::from_kernel(&target.name);
+        match verdict {
             Verdict::Goto(_) => Verdict::Goto(name),
             _ => Verdict::Jump(name),
-        })
+        }
     }
 
     pub(super) fn dump_sets(&self) -> Vec<nft::Set> {
         self.sets.values().map(|set| set.value.clone()).collect()
     }
 
-    pub(super) fn dump_elements(&self, set: &Set) -> Shown<Vec<nft::Element>> {
+    pub(super) fn dump_elements(&self, set: &Set) -> Vec<nft::Element> {
         set.elements.values().map(|element| self.dump_element(element)).collect()
     }
 
-    fn dump_element(&self, element: &Element) -> Shown<nft::Element> {
+    fn dump_element(&self, element: &Element) -> nft::Element {
         let mut value = element.value.clone();
         for reference in &element.refs {
             if let (Ref::Chain(handle), Some(ElementData::Verdict(verdict))) = (reference, &mut value.data) {
-                *verdict = self.current(verdict, *handle)?;
+                *verdict = self.current(verdict, *handle);
             }
         }
-        Ok(value)
+        value
     }
 
     pub(super) fn dump_objects(&self) -> Vec<nft::Object> {

@@ -49,7 +49,7 @@ fn table<'s>(
 
 fn find(table: &Table, attrs: &Attrs<'_>, id: Option<u32>) -> Result<u64, Failure> {
     let slot = attrs.get(NFTA_SET_ELEM_LIST_SET);
-    let found = slot.ok_or(Errno::INVAL).and_then(|slot| table.set(slot.text(), id));
+    let found = slot.ok_or(Errno::INVAL).and_then(|slot| table.set(&slot.text(), id));
     found.map_err(|errno| pointing(slot, errno))
 }
 

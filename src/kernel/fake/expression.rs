@@ -23,7 +23,7 @@ pub(super) fn known(element: Slot<'_>) -> Result<(), Errno> {
     let attrs = element.nested(&POLICY).map_err(|failure| failure.errno)?;
     let slot = attrs.get(NFTA_EXPR_NAME).ok_or(Errno::INVAL)?;
     let name = slot.text();
-    if Expr::NAMES.contains(&name) || OTHERS.contains(&name) { Ok(()) } else { Err(Errno::NOENT) }
+    if Expr::NAMES.contains(&&*name) || OTHERS.contains(&&*name) { Ok(()) } else { Err(Errno::NOENT) }
 }
 
 /// The expressions of a rule in the making, with what they hold.

@@ -24,7 +24,7 @@ pub(super) fn table(table: &Table, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn set(table: &Table, set: &Set, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let what = if set.is_map() { "map" } else { "set" };
     writeln!(f, "  {what} {} {{ # handle {}", set.value.name, set.handle)?;
-    for element in table.dump_elements(set).map_err(|_| fmt::Error)? {
+    for element in table.dump_elements(set) {
         f.write_str("    ")?;
         match &element.key {
             Some(key) => hex(key, f)?,
@@ -56,7 +56,7 @@ fn chain(table: &Table, chain: &Chain, f: &mut fmt::Formatter<'_>) -> fmt::Resul
         };
         writeln!(f, "    type {} hook {hook} priority {priority}; policy {policy};", kind.name())?;
     }
-    for rule in table.dump_rules(chain).map_err(|_| fmt::Error)? {
+    for rule in table.dump_rules(chain) {
         write!(f, "    # handle {}", rule.handle.unwrap_or(0))?;
         for expr in &rule.expressions {
             write!(f, "\n    {}", nft::listing::expression(expr))?;

@@ -33,8 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::run::Answer;
 use self::state::{State, Table};
 use super::{CommitError, Committed, Errno, Error, Kernel, Rejection};
-use crate::name::{ChainName, IpsetName, NameError, SetName, TableName};
-use crate::netlink::attr::AttrError;
+use crate::name::{ChainName, IpsetName, SetName, TableName};
 use crate::nft::uapi::{NFT_TABLE_F_OWNER, NFT_TABLE_F_PERSIST};
 use crate::nft::{self, Family};
 use crate::transaction::Sealed;
@@ -146,7 +145,7 @@ impl Fake {
         self.port
     }
 
-    fn dump<T>(&mut self, read: impl FnOnce(&State) -> Result<T, NameError>) -> Result<T, Error> {
+    fn dump<T>(&mut self, read: impl FnOnce(&State) -> T) -> Result<T, Error> {
         let interrupted = self.interruptions.min(DUMP_ATTEMPTS);
         self.interruptions -= interrupted;
         let mut inner = lock(&self.namespace);
@@ -154,7 +153,7 @@ impl Fake {
         if interrupted == DUMP_ATTEMPTS {
             return Err(Error::Interrupted { attempts: DUMP_ATTEMPTS });
         }
-        read(&inner.state).map_err(|_| Error::Malformed(AttrError::BadString { kind: 0 }.into()))
+        Ok(read(&inner.state))
     }
 
     fn run(&mut self, batch: &Sealed, commit: bool) -> Result<Committed, CommitError> {
@@ -222,41 +221,41 @@ impl Kernel for Fake {
     fn chains(&mut self, family: Family) -> Result<Vec<nft::Chain>, Error> {
         self.dump(|state| {
             let chains = state.tables.iter().filter(|t| t.family == family).map(Table::dump_chains);
-            Ok(chains.collect::<Result<Vec<_>, _>>()?.concat())
+            chains.flatten().collect()
         })
     }
 
     fn chain(&mut self, family: Family, name: &TableName, chain: &ChainName) -> Result<Option<nft::Chain>, Error> {
         self.dump(|state| {
-            let Some(table) = table(state, family, name) else { return Ok(None) };
+            let table = table(state, family, name)?;
             let found = table.chain_named(chain.as_str()).ok().and_then(|handle| table.chains.get(&handle));
-            found.map(|chain| table.dump_chain(chain)).transpose()
+            found.map(|chain| table.dump_chain(chain))
         })
     }
 
     fn rules(&mut self, family: Family, name: &TableName, chain: Option<&ChainName>) -> Result<Vec<nft::Rule>, Error> {
         self.dump(|state| {
-            let Some(table) = table(state, family, name) else { return Ok(Vec::new()) };
+            let Some(table) = table(state, family, name) else { return Vec::new() };
             let meant = |c: &&state::Chain| chain.is_none_or(|chain| *c.name == *chain.as_str());
             let rules = table.chains.values().filter(meant).map(|chain| table.dump_rules(chain));
-            Ok(rules.collect::<Result<Vec<_>, _>>()?.concat())
+            rules.flatten().collect()
         })
     }
 
     fn sets(&mut self, family: Family, name: &TableName) -> Result<Vec<nft::Set>, Error> {
-        self.dump(|state| Ok(table(state, family, name).map(Table::dump_sets).unwrap_or_default()))
+        self.dump(|state| table(state, family, name).map(Table::dump_sets).unwrap_or_default())
     }
 
     fn elements(&mut self, family: Family, name: &TableName, set: &SetName) -> Result<Vec<nft::Element>, Error> {
         self.dump(|state| {
-            let Some(table) = table(state, family, name) else { return Ok(Vec::new()) };
+            let Some(table) = table(state, family, name) else { return Vec::new() };
             let found = table.set(set.as_str(), None).ok().and_then(|handle| table.sets.get(&handle));
-            found.map_or_else(|| Ok(Vec::new()), |set| table.dump_elements(set))
+            found.map(|set| table.dump_elements(set)).unwrap_or_default()
         })
     }
 
     fn objects(&mut self, family: Family, name: &TableName) -> Result<Vec<nft::Object>, Error> {
-        self.dump(|state| Ok(table(state, family, name).map(Table::dump_objects).unwrap_or_default()))
+        self.dump(|state| table(state, family, name).map(Table::dump_objects).unwrap_or_default())
     }
 
     fn ipset_index(&mut self, name: &IpsetName) -> Result<Option<u16>, Error> {

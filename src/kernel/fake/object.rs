@@ -65,7 +65,7 @@ pub(super) fn delete(state: &mut State, message: Message<'_>, port: u32, destroy
             let live = table.objects.get(&handle).filter(|o| !o.deleted && o.value.data.kind() == kind);
             live.map(|o| o.handle).ok_or(Errno::NOENT)
         }
-        None => table.object(slot.text(), kind),
+        None => table.object(&slot.text(), kind),
     };
     let handle = match found {
         Ok(handle) => handle,

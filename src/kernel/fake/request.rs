@@ -1,6 +1,9 @@
 //! Messages of a batch as nfnetlink cuts them up: attributes by number, checked against the kernel's policies.
 
+use std::borrow::Cow;
+
 use crate::kernel::Errno;
+use crate::name::text;
 use crate::netlink::attr::{Attr, Reader, align};
 use crate::netlink::header::{DeleteFlags, NewFlags};
 
@@ -71,10 +74,9 @@ impl<'a> Slot<'a> {
         Failure { errno, offset: Some(self.offset), text: None }
     }
 
-    /// The text up to its NUL. Names that are not UTF-8 cannot come from this crate, and are not found by it.
-    pub(super) fn text(self) -> &'a str {
-        let text = self.payload.split(|&b| b == 0).next().unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or("\u{fffd}")
+    /// The text up to its NUL (`nla_strdup`).
+    pub(super) fn text(self) -> Cow<'a, str> {
+        text::from_bytes(self.payload.split(|&b| b == 0).next().unwrap_or_default())
     }
 
     pub(super) fn u32(self) -> u32 {

@@ -161,7 +161,7 @@ pub(super) fn delete(state: &mut State, message: Message<'_>, port: u32, destroy
             let handle = handle.u64();
             table.sets.get(&handle).filter(|s| !s.deleted).map(|s| s.handle).ok_or(Errno::NOENT)
         }
-        (None, Some(name)) => table.set(name.text(), None),
+        (None, Some(name)) => table.set(&name.text(), None),
         (None, None) => Err(Errno::INVAL),
     };
     let handle = match found {

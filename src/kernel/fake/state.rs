@@ -168,7 +168,7 @@ impl State {
     /// `nft_table_lookup`.
     pub(super) fn table(&mut self, family: u8, name: Option<Slot<'_>>, port: u32) -> Result<&mut Table, Errno> {
         let name = name.ok_or(Errno::INVAL)?.text();
-        self.find(port, |table| table.family.nfproto() == family && &*table.name == name)
+        self.find(port, |table| table.family.nfproto() == family && *table.name == *name)
     }
 
     pub(super) fn find(&mut self, port: u32, is: impl Fn(&Table) -> bool) -> Result<&mut Table, Errno> {
@@ -195,7 +195,7 @@ impl Table {
 
     /// `nft_chain_lookup`.
     pub(super) fn chain(&self, name: Option<Slot<'_>>) -> Result<u64, Errno> {
-        self.chain_named(name.ok_or(Errno::INVAL)?.text())
+        self.chain_named(&name.ok_or(Errno::INVAL)?.text())
     }
 
     pub(super) fn chain_named(&self, name: &str) -> Result<u64, Errno> {

@@ -105,7 +105,7 @@ pub(super) fn delete(state: &mut State, message: Message<'_>, port: u32, destroy
     let attrs = message.attrs(&POLICY)?;
     let (name, handle) = (attrs.get(NFTA_TABLE_NAME), attrs.get(NFTA_TABLE_HANDLE));
     let Some(slot) = handle.or(name).filter(|_| message.family != 0) else {
-        return flush(state, message.family, name.map(Slot::text), port);
+        return flush(state, message.family, name.map(Slot::text).as_deref(), port);
     };
     let found = match handle.map(Slot::u64) {
         Some(handle) => state.find(port, |t| t.handle == handle && t.family.nfproto() == message.family),

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::{Data, Register};
+use crate::name::text;
 use crate::netlink::attr::{Attr, AttrError, Reader};
 
 /// No expression has more attribute types than this.
@@ -80,10 +81,10 @@ impl<'a, const MAX: u16> Fields<'a, MAX> {
     pub(super) fn open_name(&self, kind: u16) -> Result<Option<Arc<str>>, AttrError> {
         let Some(attr) = self.attr(kind) else { return Ok(None) };
         let text = attr.payload.strip_suffix(&[0]).unwrap_or(attr.payload);
-        match std::str::from_utf8(text) {
-            Ok(text) if !text.contains('\0') => Ok(Some(text.into())),
-            _ => Err(AttrError::BadString { kind }),
+        if text.contains(&0) {
+            return Err(AttrError::BadString { kind });
         }
+        Ok(Some(text::from_bytes(text).into()))
     }
 
     pub(super) fn data(&self, kind: u16) -> Result<Option<Data>, AttrError> {

@@ -208,7 +208,7 @@ impl Expr {
         let f = fields::Fields::<NFTA_EXPR_DATA>::read(reader)?;
         let name = required(f.attr(NFTA_EXPR_NAME), NFTA_EXPR_NAME, "NFTA_EXPR_NAME")?.string()?;
         let data = f.attr(NFTA_EXPR_DATA).map(|data| data.payload);
-        match Self::decode_known(name, Reader::new(data.unwrap_or_default())) {
+        match Self::decode_known(&name, Reader::new(data.unwrap_or_default())) {
             Ok(Some(expr)) => Ok(expr),
             Err(error @ (AttrError::Truncated { .. } | AttrError::BadLength { .. })) => Err(error),
             Ok(None) | Err(_) => Ok(Self::Unknown(Unknown { name: name.into(), data: data.map(Into::into) })),

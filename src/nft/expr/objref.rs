@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fields::{Fields, need};
 use super::{Register, SetRef};
+use crate::name::text;
 use crate::netlink::attr::{AttrError, Reader, Writer};
 use crate::nft::uapi::{
     NFTA_OBJREF_IMM_NAME, NFTA_OBJREF_IMM_TYPE, NFTA_OBJREF_SET_ID, NFTA_OBJREF_SET_NAME, NFTA_OBJREF_SET_SREG,
@@ -34,11 +35,11 @@ impl Objref {
         match self {
             Self::Name { kind, name } => {
                 w.u32_be(NFTA_OBJREF_IMM_TYPE, *kind);
-                w.bytes(NFTA_OBJREF_IMM_NAME, name.as_bytes());
+                w.bytes(NFTA_OBJREF_IMM_NAME, &text::to_bytes(name));
             }
             Self::Map { set, sreg } => {
                 w.u32_be(NFTA_OBJREF_SET_SREG, sreg.0);
-                w.bytes(NFTA_OBJREF_SET_NAME, set.name.as_bytes());
+                w.bytes(NFTA_OBJREF_SET_NAME, &text::to_bytes(&set.name));
                 if set.id != 0 {
                     w.u32_be(NFTA_OBJREF_SET_ID, set.id);
                 }

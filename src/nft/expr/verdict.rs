@@ -72,8 +72,7 @@ impl Verdict {
         let f = Fields::<NFTA_VERDICT_CHAIN>::read(reader)?;
         let code = need!(f.u32(NFTA_VERDICT_CODE)).cast_signed();
         if matches!(code, NFT_JUMP | NFT_GOTO) {
-            let chain = ChainName::new(&need!(f.name(NFTA_VERDICT_CHAIN)))
-                .map_err(|_| AttrError::BadString { kind: NFTA_VERDICT_CHAIN })?;
+            let chain = ChainName::from_kernel(&need!(f.name(NFTA_VERDICT_CHAIN)));
             return Ok(if code == NFT_JUMP { Self::Jump(chain) } else { Self::Goto(chain) });
         }
         if f.attr(NFTA_VERDICT_CHAIN).is_some() {
