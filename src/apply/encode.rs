@@ -15,15 +15,15 @@ use std::time::Instant;
 use super::report::Report;
 use crate::compile::{CompileError, Program, stock};
 use crate::error::{Error, Operation, Refusal};
-use crate::kernel::Rejection;
+use crate::kernel::{CommitError, Rejection};
 use crate::name::{ChainName, TableName};
-use crate::netlink::attr::{Reader, Writer, align};
+use crate::netlink::attr::{AttrError, Reader, Writer, align};
 use crate::nft::expr::{self, Counter, Expr};
 use crate::nft::userdata::{self, Role};
 use crate::nft::{Chain, Compat, Family, Table, TableFlags, listing, uapi};
 use crate::rule::Rule;
 use crate::ruleset::{Change, KnownIpsets, Mark, Plan};
-use crate::transaction::{Batch, Origin, RuleHead, RuleVerb, Sealed};
+use crate::transaction::{Batch, Origin, RuleHead, RuleVerb, SealError, Sealed};
 use crate::wrap::{Place, TableId};
 
 /// Writes the whole plan into one batch.
@@ -39,11 +39,8 @@ pub(super) fn batch(
     let mut size = 0;
     for change in plan.changes() {
         if let Change::AddRule { table, rule, counters, .. } = change {
-            size += compiled.add(*table, rule, counters.as_deref(), ipsets).map_err(|source| Error::Compile {
-                location: change.location(),
-                rule: rule.clone(),
-                source,
-            })?;
+            let added = compiled.add(*table, rule, counters.as_deref(), ipsets);
+            size += added.map_err(|unfit| unfit.at(change, rule))?;
         }
     }
     report.compile += compiling.elapsed();
@@ -69,10 +66,10 @@ pub(super) fn batch(
         write(&mut batch, change, *family, table, &compiled, &mut forms, origin);
     }
     let sealed = batch.seal().map_err(|source| {
-        let change = plan.changes().get(source.origin().0 as usize);
-        match change {
+        // Nothing was sent, so this is never an answer that is missing.
+        match plan.changes().get(source.origin().0 as usize).or(plan.changes().first()) {
             Some(change) => Error::Encode { location: change.location(), source },
-            None => Error::Commit(crate::kernel::CommitError::NoAnswer),
+            None => Error::Commit(CommitError::Io(std::io::Error::other(source))),
         }
     })?;
     report.encode += encoding.elapsed();
@@ -180,6 +177,40 @@ fn append_mark(userdata: &mut Vec<u8>, mark: &Mark, place: Place) {
     userdata::append_owner(userdata, role, component);
 }
 
+/// Why a rule has no bytes.
+enum Unfit {
+    Compile(CompileError),
+    Encode(AttrError),
+}
+
+/// The compiler puts only comments into user data that fit; should one not, it is a refused rule and not a lost comment.
+const TOO_LONG: CompileError = CompileError::Value { field: "comment", reason: "it is too long for user data" };
+
+impl Unfit {
+    fn at(self, change: &Change, rule: &Arc<Rule>) -> Error {
+        let location = change.location();
+        match self {
+            Self::Compile(source) => Error::Compile { location, rule: rule.clone(), source },
+            Self::Encode(reason) => {
+                let source = SealError::Encode { origin: Origin(0), index: 0, reason };
+                Error::Encode { location, source }
+            }
+        }
+    }
+}
+
+impl From<CompileError> for Unfit {
+    fn from(error: CompileError) -> Self {
+        Self::Compile(error)
+    }
+}
+
+impl From<AttrError> for Unfit {
+    fn from(error: AttrError) -> Self {
+        Self::Encode(error)
+    }
+}
+
 /// The compiled form of each different rule.
 ///
 /// Rules are told apart by address: equal rules of one model usually share their memory, and two copies of an equal rule
@@ -216,7 +247,7 @@ impl Compiled {
         rule: &Arc<Rule>,
         counters: Option<&Counter>,
         ipsets: &KnownIpsets,
-    ) -> Result<usize, CompileError> {
+    ) -> Result<usize, Unfit> {
         let key = (at.family, Arc::as_ptr(rule));
         // A rule that starts from counters of its own is compiled for itself.
         let known = if counters.is_none() { self.known.get(&key).copied() } else { None };
@@ -241,18 +272,16 @@ impl Compiled {
         rule: &Rule,
         counters: Option<&Counter>,
         ipsets: &KnownIpsets,
-    ) -> Result<u32, CompileError> {
+    ) -> Result<u32, Unfit> {
         self.program.clear();
         stock::compile(rule, at.family, counters.copied(), ipsets, &mut self.program)?;
         let start = self.bytes.len();
         let mut writer = Writer::new(&mut self.bytes);
         expr::encode_list(&self.program.expressions, &mut writer);
-        // A program that is too long for its attribute is found when the batch is sealed: its nest fails the same way.
-        let _ = writer.finish();
+        writer.finish()?;
         let middle = self.bytes.len();
         if let Some(comment) = &self.program.comment {
-            // The compiler puts only comments there that fit.
-            let _ = userdata::append_comment(&mut self.bytes, comment);
+            userdata::append_comment(&mut self.bytes, comment).map_err(|_| TOO_LONG)?;
         }
         let end = self.bytes.len();
         let form = u32::try_from(self.forms.len()).unwrap_or(u32::MAX);
