@@ -115,7 +115,7 @@ fn a_kernel_refusal_names_the_rule_and_changes_nothing() {
 /// Another program's base chain of a built-in name is not taken for iptables'.
 #[test]
 fn a_foreign_base_chain_is_not_taken_over() {
-    let Some(lab) = Lab::new(&[]) else { return };
+    let Some(lab) = Lab::new(&["nft"]) else { return };
     lab.run("nft 'add table ip filter; add chain ip filter INPUT { type filter hook input priority 5; }'");
     let error = Manager::with_kernel(nova("nova-compute"), lab.kernel()).apply().unwrap_err();
     assert!(matches!(error, Error::Incompatible { .. }), "{error}");
@@ -125,7 +125,7 @@ fn a_foreign_base_chain_is_not_taken_over() {
 /// A rule with an expression that we do not know does not keep us from our work, and survives it.
 #[test]
 fn rules_of_nft_in_our_tables_survive() {
-    let Some(lab) = Lab::new(&[]) else { return };
+    let Some(lab) = Lab::new(&["nft"]) else { return };
     lab.run(
         "nft 'add table ip filter; add chain ip filter INPUT { type filter hook input priority 0; }; \
          add rule ip filter INPUT ip saddr { 10.0.0.1, 10.0.0.2 } ct state new limit rate 5/minute reject; \
