@@ -133,3 +133,8 @@ impl<K: Kernel> Manager<K> {
         (self.model, self.kernel)
     }
 }
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Manager<Live>>();
+};

@@ -24,7 +24,7 @@ mod encode;
 mod read;
 mod report;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use crate::ruleset::{Change, Identity, Mark, Plan};
 pub use report::Report;
@@ -95,7 +95,10 @@ impl Memory {
                     report.total = start.elapsed();
                     return Ok((plan, report));
                 }
-                Err(Attempt::Stale) => self.forget(),
+                Err(Attempt::Stale) => {
+                    self.forget();
+                    std::thread::sleep(pause(attempt));
+                }
                 Err(Attempt::Failed(error)) => return Err(*error),
             }
         }
@@ -186,6 +189,12 @@ impl Memory {
         }
         Ok(plan)
     }
+}
+
+/// How long to wait before the next attempt: 1, 2, 4 ms and so on, an eighth of a second over all attempts, so that a
+/// busy writer gets through and we do too.
+fn pause(attempt: u32) -> Duration {
+    if attempt < ATTEMPTS { Duration::from_millis(1 << (attempt - 1)) } else { Duration::ZERO }
 }
 
 /// The generation after a commit. The kernel counts up by one and leaves zero out (`nf_tables_commit`).

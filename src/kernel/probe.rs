@@ -30,7 +30,7 @@ pub struct Features {
     pub table_persist: bool,
     /// User data of chains: 002f21765320 (Linux 5.10). Without it a chain cannot say whose it is.
     pub chain_userdata: bool,
-    /// Batches that name the generation they were computed from: 8c4d4e8b5626 (Linux 4.10).
+    /// Batches that name the generation they were computed from: 8c4d4e8b5626 (Linux 4.11).
     pub batch_generation: bool,
 }
 

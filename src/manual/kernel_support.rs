@@ -9,7 +9,7 @@
 //! | nf_tables, families ip and ip6 | 3.13 | everything | a dump answers |
 //! | `nft_compat` (xt matches and targets) | 3.13 (0ca743a55991) | matches and targets without a native form | [`probe::xt_revision`](crate::kernel::probe::xt_revision): `NFNL_MSG_COMPAT_GET`, per name and revision |
 //! | extended acknowledgements | 4.12 | text and place of an error | not probed: without it errors are only a number |
-//! | generation in a batch | 8c4d4e8b5626 | the guard against lost updates | `batch_generation` of [`Features`](crate::kernel::probe::Features): a batch of a wrong generation must be refused |
+//! | generation in a batch | 4.11 (8c4d4e8b5626) | the guard against lost updates | `batch_generation` of [`Features`](crate::kernel::probe::Features): a batch of a wrong generation must be refused |
 //! | user data of chains | 5.10 (002f21765320) | a chain says whose it is | `chain_userdata`: too much of it must be refused |
 //! | tables with an owner | 5.12 (6001a930ce03) | not used yet: the native layout | `table_owner`: a batch that is checked and dropped |
 //! | owned tables that persist | 6.9 (da5141bbe0c2) | not used yet: the native layout | `table_persist`: the same |

@@ -70,11 +70,12 @@ pub(crate) fn interface(interface: &InterfaceMatch, out: &mut String) {
     }
 }
 
-/// Appends a chain's name; a wrapped chain's with its `$`.
+/// Appends a chain's name; a wrapped chain's with its `$`. A name of another program that would break the line is escaped,
+/// as its `Display` does.
 pub(crate) fn chain_ref(before: &str, chain: &ChainRef, out: &mut String) {
     out.push_str(before);
     if let ChainRef::Wrapped(_) = chain {
         out.push('$');
     }
-    out.push_str(chain.name().as_str());
+    value::print(out, format_args!("{}", chain.name()));
 }

@@ -92,9 +92,11 @@ pub fn compile(
     if count > Program::MAX_EXPRESSIONS {
         return Err(CompileError::TooMany { field: "expressions of a rule", count, max: Program::MAX_EXPRESSIONS });
     }
-    // iptables-nft sends it with every rule, needed or not.
-    let protocol = rule.protocol.unwrap_or(Not::is(Protocol::ALL));
-    out.compat = Some(Compat { protocol: u32::from(protocol.value.0), inverted: protocol.negated });
+    // iptables-nft sends it with every rule. Only xt extensions are checked against it (`nft_compat.c`), and no dump has it.
+    if out.expressions.iter().any(|e| matches!(e, Expr::Match(_) | Expr::Target(_))) {
+        let protocol = rule.protocol.unwrap_or(Not::is(Protocol::ALL));
+        out.compat = Some(Compat { protocol: u32::from(protocol.value.0), inverted: protocol.negated });
+    }
     Ok(())
 }
 
