@@ -184,7 +184,7 @@ impl<'b> Writer<'b> {
     }
 
     /// A string, written with a terminating NUL; characters that stand for bytes become these
-    /// ([`text`](crate::name::text)).
+    /// ([`text`]).
     #[inline]
     pub fn string(&mut self, kind: u16, text: &str) {
         let text = text::to_bytes(text);
@@ -330,7 +330,7 @@ impl<'a> Attr<'a> {
         self.sized().map(u32::from_ne_bytes)
     }
 
-    /// A NUL-terminated string, without its NUL. Bytes that are no UTF-8 are kept, as [`text`](crate::name::text) says.
+    /// A NUL-terminated string, without its NUL. Bytes that are no UTF-8 are kept, as [`text`] says.
     ///
     /// # Errors
     /// [`AttrError::BadString`] when the last byte is not NUL, or an inner byte is.

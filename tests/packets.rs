@@ -1,0 +1,214 @@
+//! Real packets through wrapped chains in the tables of iptables: what a rule says is what happens.
+//!
+//! Two namespaces, joined by a veth pair: a client, and a server whose wrapped chains decide.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a failed test is a panic"
+)]
+
+#[path = "support/lab.rs"]
+mod lab;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lab::Lab;
+use nftwrap::Manager;
+use nftwrap::kernel::Live;
+use nftwrap::rule::Family;
+use nftwrap::wrap::{Model, Place, TableKind};
+use nftwrap_compat::parse;
+
+const CLIENT: &str = "192.0.2.1";
+const SERVER: &str = "192.0.2.2";
+const TOOLS: &[&str] = &["ip", "sleep"];
+/// What has not arrived by then was dropped: the link is in memory.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A client and a server, and the server's wrapped chains.
+struct Net {
+    client: Lab,
+    server: Lab,
+}
+
+impl Net {
+    fn new() -> Option<Self> {
+        let (client, server) = (Lab::new(TOOLS)?, Lab::new(TOOLS)?);
+        // A process of the other namespace stands for it while the link is made.
+        let mut stand_in = server.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
+        client.run(&format!("ip link add veth0 type veth peer name veth1 netns {}", stand_in.id()));
+        stand_in.kill().unwrap();
+        stand_in.wait().unwrap();
+        for (lab, device, address) in [(&client, "veth0", CLIENT), (&server, "veth1", SERVER)] {
+            lab.run(&format!("ip address add {address}/24 dev {device}; ip link set {device} up; ip link set lo up"));
+        }
+        let net = Self { client, server };
+        assert!(net.udp(4999) && net.tcp(4999) && net.icmp(), "the link works");
+        Some(net)
+    }
+
+    /// Whether a datagram from the client reaches the server.
+    fn udp(&self, port: u16) -> bool {
+        let socket = self.server.0.run(|| UdpSocket::bind((SERVER, port)).unwrap()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.client.0.run(|| UdpSocket::bind((CLIENT, 0)).unwrap().send_to(b"x", (SERVER, port)).ok()).unwrap();
+        socket.recv(&mut [0; 8]).is_ok()
+    }
+
+    /// Whether the client can connect to the server.
+    fn tcp(&self, port: u16) -> bool {
+        let _listener = self.server.0.run(|| TcpListener::bind((SERVER, port)).unwrap()).unwrap();
+        let to: SocketAddr = format!("{SERVER}:{port}").parse().unwrap();
+        self.client.0.run(|| TcpStream::connect_timeout(&to, PATIENCE).is_ok()).unwrap()
+    }
+
+    /// Whether the server's ICMP error about a closed port reaches the client.
+    fn icmp(&self) -> bool {
+        let answer = self.client.0.run(|| {
+            let socket = UdpSocket::bind((CLIENT, 0)).unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.connect((SERVER, 9)).unwrap();
+            socket.send(b"x").unwrap();
+            socket.recv(&mut [0; 8]).map_err(|error| error.kind())
+        });
+        answer.unwrap() == Err(ErrorKind::ConnectionRefused)
+    }
+}
+
+/// A component with wrapped INPUT and OUTPUT chains in `filter`, and INPUT in `mangle`.
+fn agent(lab: &Lab) -> Manager<Live> {
+    let mut model = Model::builder().component("agent".parse().unwrap()).build().unwrap();
+    for (kind, chains) in [(TableKind::Filter, &["INPUT", "OUTPUT"][..]), (TableKind::Mangle, &["INPUT"])] {
+        for chain in chains {
+            let table = model.table_mut(Family::Ipv4, kind).unwrap();
+            table.add_chain(&format!("${chain}")).unwrap();
+            table.add_rule(*chain, parse::rule(&format!("-j ${chain}"), Family::Ipv4).unwrap()).unwrap();
+        }
+    }
+    Manager::with_kernel(model, lab.kernel())
+}
+
+fn change(manager: &mut Manager<Live>, kind: TableKind, chain: &str, rules: &[&str]) {
+    let rules = rules.iter().map(|text| parse::rule(text, Family::Ipv4).unwrap());
+    manager.model_mut().table_mut(Family::Ipv4, kind).unwrap().replace_chain(chain, rules).unwrap();
+    manager.apply().unwrap();
+}
+
+/// neutron 14, item 34: drops by protocol, with and without a port, in both directions, and open again after removal.
+#[test]
+fn a_rule_drops_and_its_removal_opens_again() {
+    let Some(net) = Net::new() else { return };
+    let mut server = agent(&net.server);
+    let states = || (net.udp(5000), net.udp(5001), net.tcp(5000), net.tcp(5001));
+    for (chain, rule, expected) in [
+        ("$INPUT", "-p udp -j DROP", (false, false, true, true)),
+        ("$INPUT", "-p udp -m udp --dport 5000 -j DROP", (false, true, true, true)),
+        ("$INPUT", "-p tcp -j DROP", (true, true, false, false)),
+        ("$INPUT", "-p tcp --dport 5001 -j DROP", (true, true, true, false)),
+        ("$INPUT", "-s 192.0.2.0/30 -p tcp -m multiport --dports 4000:5000 -j DROP", (true, true, false, true)),
+        ("$INPUT", "! -s 192.0.2.1 -j DROP", (true, true, true, true)),
+        ("$OUTPUT", "-p tcp --sport 5000 -j DROP", (true, true, false, true)),
+    ] {
+        change(&mut server, TableKind::Filter, chain, &[rule]);
+        assert_eq!(states(), expected, "{chain} {rule}");
+        change(&mut server, TableKind::Filter, chain, &[]);
+    }
+    assert_eq!(states(), (true, true, true, true));
+}
+
+#[test]
+fn icmp_is_dropped_and_passes_again() {
+    let Some(net) = Net::new() else { return };
+    let mut client = agent(&net.client);
+    change(&mut client, TableKind::Filter, "$INPUT", &["-p icmp -j DROP"]);
+    assert!(!net.icmp() && net.udp(5000));
+    change(&mut client, TableKind::Filter, "$INPUT", &["-p icmp -m icmp --icmp-type 8 -j DROP"]);
+    assert!(net.icmp());
+}
+
+/// neutron 14, item 34: a mark that `mangle` sets and `filter` reads, both from one transaction each.
+#[test]
+fn a_mark_of_mangle_is_seen_by_filter() {
+    let Some(net) = Net::new() else { return };
+    let mut server = agent(&net.server);
+    change(&mut server, TableKind::Mangle, "$INPUT", &["-p udp --dport 5000 -j MARK --set-xmark 0x1/0xffff"]);
+    assert!(net.udp(5000));
+    change(&mut server, TableKind::Filter, "$INPUT", &["-m mark --mark 0x1/0xffff -j DROP"]);
+    assert!(!net.udp(5000) && net.udp(5001));
+}
+
+/// An established connection goes on where new ones are refused.
+#[test]
+fn established_connections_pass_where_new_ones_do_not() {
+    let Some(net) = Net::new() else { return };
+    let mut server = agent(&net.server);
+    // The kernel tracks connections from the first rule on that asks for it.
+    change(&mut server, TableKind::Filter, "$INPUT", &["-m state --state RELATED,ESTABLISHED -j ACCEPT"]);
+    let listener = net.server.0.run(|| TcpListener::bind((SERVER, 5000)).unwrap()).unwrap();
+    let mut stream = net.client.0.run(|| TcpStream::connect((SERVER, 5000)).unwrap()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    let rules = ["-m state --state RELATED,ESTABLISHED -j ACCEPT", "-p tcp -j DROP"];
+    change(&mut server, TableKind::Filter, "$INPUT", &rules);
+    peer.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    stream.write_all(b"still here").unwrap();
+    let mut text = [0; 10];
+    peer.read_exact(&mut text).unwrap();
+    assert_eq!(&text, b"still here");
+    assert!(!net.tcp(5001));
+}
+
+/// neutron 14, item 84: while other rules come, go and are replaced, what is blocked stays blocked, without a blink.
+#[test]
+fn not_one_packet_passes_while_rules_change() {
+    let Some(net) = Net::new() else { return };
+    let mut server = agent(&net.server);
+    change(&mut server, TableKind::Filter, "$INPUT", &["-p udp -j DROP"]);
+    let socket = net.server.0.run(|| UdpSocket::bind((SERVER, 5000)).unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let done = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let socket = net.client.0.run(|| UdpSocket::bind((CLIENT, 0)).unwrap()).unwrap();
+            let mut sent = 0_u32;
+            while !done.load(Ordering::Relaxed) {
+                sent += u32::from(socket.send_to(b"x", (SERVER, 5000)).is_ok());
+            }
+            sent
+        });
+        for round in 0..60_u16 {
+            let other = format!("-p tcp --dport {} -j ACCEPT", 6000 + round);
+            let place = if round % 3 == 0 { vec!["-p udp -j DROP", &other] } else { vec![&*other, "-p udp -j DROP"] };
+            change(&mut server, TableKind::Filter, "$INPUT", &place);
+            if round % 10 == 9 {
+                // A restarted agent brings the same state, over what stands.
+                let (model, kernel) = std::mem::replace(&mut server, agent(&net.server)).into_parts();
+                server = Manager::with_kernel(model, kernel);
+                server.apply().unwrap();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        sender.join().unwrap()
+    });
+    assert!(sent > 100, "{sent} packets were sent meanwhile");
+    assert!(socket.recv(&mut [0; 8]).is_err(), "a packet passed");
+}
+
+/// A rule at the top decides before one that was there first.
+#[test]
+fn a_top_rule_decides_first() {
+    let Some(net) = Net::new() else { return };
+    let mut server = agent(&net.server);
+    change(&mut server, TableKind::Filter, "$INPUT", &["-p udp -j ACCEPT"]);
+    let rule = parse::rule("-p udp --dport 5000 -j DROP", Family::Ipv4).unwrap();
+    let top = nftwrap::wrap::Addition::new(rule).place(Place::Top);
+    server.model_mut().table_mut(Family::Ipv4, TableKind::Filter).unwrap().add_rule("$INPUT", top).unwrap();
+    server.apply().unwrap();
+    assert!(!net.udp(5000) && net.udp(5001));
+}
