@@ -238,12 +238,18 @@ target name REJECT rev 0 info 0x0100000000000000",
     }
 }
 
-/// `NFTA_RULE_COMPAT` is not in a dump; these are what `strace` shows of iptables-nft-restore 1.8.9.
+/// `NFTA_RULE_COMPAT` is not in a dump. The values are what `strace` shows of iptables-nft-restore 1.8.9, which sends them
+/// with every rule; we send them where something reads them, with xt extensions.
 #[test]
-fn the_protocol_goes_along_with_every_rule() {
-    for (text, protocol, inverted) in
-        [("-j ACCEPT", 0, false), ("-p tcp -j ACCEPT", 6, false), ("! -p udp -j DROP", 17, true)]
-    {
-        assert_eq!(program(text, Family::Ipv4).compat, Some(nft::Compat { protocol, inverted }), "{text}");
+fn the_protocol_goes_along_with_extensions() {
+    for (text, compat) in [
+        ("-j ACCEPT", None),
+        ("-p tcp -m tcp --dport 22 -j ACCEPT", None),
+        ("-j LOG", Some((0, false))),
+        ("-p tcp -m multiport --dports 22 -j ACCEPT", Some((6, false))),
+        ("! -p udp -m state --state NEW -j DROP", Some((17, true))),
+    ] {
+        let wanted = compat.map(|(protocol, inverted)| nft::Compat { protocol, inverted });
+        assert_eq!(program(text, Family::Ipv4).compat, wanted, "{text}");
     }
 }
