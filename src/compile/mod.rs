@@ -10,6 +10,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod bound;
 mod error;
 pub mod native;
 mod program;

@@ -27,7 +27,7 @@ mod tests;
 pub use lift::lift;
 
 use super::stock::Extension;
-use super::{AnonymousSet, CompileError, Ipsets, Program};
+use super::{AnonymousSet, CompileError, Ipsets, Program, bound};
 use crate::nft::Compat;
 use crate::nft::expr::{Counter, Expr, SetRef};
 use crate::rule::{Family, Match, Not, Protocol, Rule};
@@ -154,15 +154,12 @@ impl Writer<'_> {
 
     /// Refuses a part that only exists in the other family.
     fn only(&self, family: Family, field: &'static str) -> Result<(), CompileError> {
-        if self.family == family { Ok(()) } else { Err(CompileError::Family { field, family: self.family }) }
+        bound::only(self.family, family, field)
     }
 
     /// Refuses a rule that is not bound to one of these protocols.
     fn needs(&self, protocols: &[Protocol], field: &'static str, reason: &'static str) -> Result<(), CompileError> {
-        match self.protocol {
-            Some(Not { negated: false, value }) if protocols.contains(&value) => Ok(()),
-            _ => Err(CompileError::Value { field, reason }),
-        }
+        bound::needs(self.protocol, protocols, field, reason)
     }
 
     /// Writes a match or target as the xt extension that the stock encoding uses.

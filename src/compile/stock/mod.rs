@@ -31,7 +31,7 @@ pub use normal::{Normal, normalize};
 
 use std::borrow::Cow;
 
-use super::{CompileError, Ipsets, Opaque, Program};
+use super::{CompileError, Ipsets, Opaque, Program, bound};
 use crate::name::Comment;
 use crate::nft::Compat;
 use crate::nft::expr::{Counter, Expr, Immediate, Operand};
@@ -47,16 +47,12 @@ struct Context<'a> {
 impl Context<'_> {
     /// Refuses a part that only exists in the other family.
     fn only(&self, family: Family, field: &'static str) -> Result<(), CompileError> {
-        if self.family == family { Ok(()) } else { Err(CompileError::Family { field, family: self.family }) }
+        bound::only(self.family, family, field)
     }
 
-    /// Refuses a rule that is not bound to one of these protocols. The kernel checks xt extensions so; native
-    /// expressions it would run on any protocol's bytes.
+    /// Refuses a rule that is not bound to one of these protocols.
     fn needs(&self, protocols: &[Protocol], field: &'static str, reason: &'static str) -> Result<(), CompileError> {
-        match self.protocol {
-            Some(Not { negated: false, value }) if protocols.contains(&value) => Ok(()),
-            _ => Err(CompileError::Value { field, reason }),
-        }
+        bound::needs(self.protocol, protocols, field, reason)
     }
 }
 
