@@ -70,6 +70,7 @@ pub mod apply;
 pub mod compile;
 pub mod error;
 pub mod kernel;
+pub mod layout;
 mod manager;
 pub mod manual;
 pub mod name;

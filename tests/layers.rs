@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["rule"],
     &["wrap"],
     &["compile"],
+    &["layout"],
     &["ruleset"],
     &["transaction"],
     &["kernel"],

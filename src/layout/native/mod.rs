@@ -1,0 +1,32 @@
+//! The compiler of [`Layout::Native`](super::Layout::Native).
+//!
+//! Owns: what every chain of the model is in the kernel, kept up to date with work in proportion to what changed.
+//! Never: reads or writes the kernel; it says what changes ([`Delta`]) and is told whether that was committed.
+//!
+//! # Two kinds of chains
+//!
+//! *Dispatchers* have many rules that differ in a key (`-d`, `-i`, ...): [`dispatch`] makes each run of them one lookup,
+//! key to action in a data map, action to verdict in one small verdict map. Adding a rule there is adding an element.
+//! All others are *bodies*: compiled as a whole when they change, and one kernel chain for all that are equal
+//! ([`sharing`]). Within a body, [`folding`] makes sets of rules that differ in one field, and [`families`] replaces
+//! what only one port has (its address, its MAC, its zone) by a lookup of the key that led here.
+//!
+//! # What is in a table
+//!
+//! Names that the compiler makes begin with the component's name and a slash, so that no wrapped chain can have one:
+//!
+//! - `C/actions`: action number to verdict, one element for each distinct target of a dispatcher.
+//! - `C/chains`: the directory, a map that no rule looks at: chain name to body number, with the content hash in the
+//!   user data. It names every chain whose name is not to be seen elsewhere.
+//! - `C/<n>`: bodies; `C/set/<n>`, `C/map/<n>`, `C/family/<n>`: sets and maps of folding, dispatch and families.
+//!
+//! Invariant: what is compiled depends on the model alone, but for the numbers in names: these are kept while the thing
+//! they name lives.
+
+pub mod analysis;
+pub mod delta;
+pub mod field;
+pub mod item;
+
+pub use delta::{ChainDelta, ChainHead, Delta, Fate, SetDelta, TableDelta};
+pub use item::{BodyId, Form, Item, RuleId, SetId};
