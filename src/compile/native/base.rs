@@ -41,6 +41,11 @@ impl Side {
         Field::Payload { base: PayloadBase::Network, offset, len }
     }
 
+    /// The whole address.
+    pub(super) fn whole(self, family: Family) -> Field {
+        self.field(family, if family == Family::Ipv4 { 4 } else { 16 })
+    }
+
     /// The address that a field is, or starts.
     pub(super) fn of(field: Field, family: Family) -> Option<Self> {
         let Field::Payload { len, .. } = field else { return None };

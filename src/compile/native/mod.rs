@@ -18,12 +18,14 @@
 
 mod base;
 mod condition;
+pub mod lead;
 mod lift;
 mod matches;
 mod targets;
 #[cfg(test)]
 mod tests;
 
+pub use lead::Lead;
 pub use lift::lift;
 
 use super::stock::Extension;
@@ -66,7 +68,21 @@ pub fn compile(
     sets: &dyn Ipsets,
     out: &mut Program,
 ) -> Result<(), CompileError> {
-    write(rule, family, counter, sets, out).map(drop)
+    write(rule, family, counter, &Lead::default(), sets, out).map(drop)
+}
+
+/// Compiles a rule that is led by something else than its own words between its matches and its target.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_led(
+    rule: &Rule,
+    family: Family,
+    lead: &Lead<'_>,
+    sets: &dyn Ipsets,
+    out: &mut Program,
+) -> Result<Vec<Fallback>, CompileError> {
+    write(rule, family, None, lead, sets, out)
 }
 
 /// The parts of a rule that [`compile`] leaves to xt extensions.
@@ -74,18 +90,19 @@ pub fn compile(
 /// # Errors
 /// As [`compile`].
 pub fn fallbacks(rule: &Rule, family: Family, sets: &dyn Ipsets) -> Result<Vec<Fallback>, CompileError> {
-    write(rule, family, None, sets, &mut Program::default())
+    write(rule, family, None, &Lead::default(), sets, &mut Program::default())
 }
 
 fn write(
     rule: &Rule,
     family: Family,
     counter: Option<Counter>,
+    lead: &Lead<'_>,
     sets: &dyn Ipsets,
     out: &mut Program,
 ) -> Result<Vec<Fallback>, CompileError> {
     out.clear();
-    let mut w = Writer { family, protocol: rule.protocol, sets, out, fallbacks: Vec::new() };
+    let mut w = Writer { family, protocol: rule.protocol, sets, out, lead, fallbacks: Vec::new() };
     base::compile(rule, &mut w)?;
     let comment = rule.matches.iter().rposition(|m| matches!(m, Match::Comment(c) if c.as_str().len() <= COMMENT_MAX));
     for (at, m) in rule.matches.iter().enumerate() {
@@ -94,6 +111,7 @@ fn write(
             m => matches::compile(m, &mut w)?,
         }
     }
+    w.out.expressions.extend_from_slice(lead.expressions);
     w.out.expressions.extend(counter.map(Expr::Counter));
     if let Some(target) = &rule.target {
         targets::compile(target, &mut w)?;
@@ -130,6 +148,7 @@ struct Writer<'a> {
     protocol: Option<Not<Protocol>>,
     sets: &'a dyn Ipsets,
     out: &'a mut Program,
+    lead: &'a Lead<'a>,
     fallbacks: Vec<Fallback>,
 }
 

@@ -18,6 +18,8 @@ mod tos;
 mod ttl;
 
 pub(super) use limit::lift as lift_limit;
+pub(super) use mac::{SOURCE as MAC, on_ethernet};
+pub(super) use ports::{DESTINATION as DESTINATION_PORT, SOURCE as SOURCE_PORT};
 
 use std::borrow::Cow;
 

@@ -13,8 +13,8 @@ use crate::nft::expr::{CmpOp, PayloadBase};
 use crate::rule::matches::{Dccp, Sctp, Tcp, Udp};
 use crate::rule::{Match, Not, PortRange, Protocol};
 
-pub(super) const SOURCE: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 2 };
-pub(super) const DESTINATION: Field = Field::Payload { base: PayloadBase::Transport, offset: 2, len: 2 };
+pub(in super::super) const SOURCE: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 2 };
+pub(in super::super) const DESTINATION: Field = Field::Payload { base: PayloadBase::Transport, offset: 2, len: 2 };
 const BOTH: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 4 };
 
 /// The start of the header, by a length that is not loaded in the fast path.

@@ -29,8 +29,8 @@ pub(super) fn compile(t: &Target, w: &mut Writer<'_>) -> Result<(), CompileError
         Target::Accept => verdict(Verdict::Accept, w),
         Target::Drop => verdict(Verdict::Drop, w),
         Target::Return => verdict(Verdict::Return, w),
-        Target::Jump(chain) => verdict(Verdict::Jump(named(chain)?), w),
-        Target::Goto(chain) => verdict(Verdict::Goto(named(chain)?), w),
+        Target::Jump(chain) => verdict(Verdict::Jump(led(chain, w)?), w),
+        Target::Goto(chain) => verdict(Verdict::Goto(led(chain, w)?), w),
         Target::Checksum => Form::Xt("nft cannot fill in checksums"),
         Target::Classify(class) => classify::compile(*class, w),
         Target::Connmark(t) => connmark::compile(*t, w),
@@ -58,6 +58,11 @@ pub(super) fn compile(t: &Target, w: &mut Writer<'_>) -> Result<(), CompileError
 fn verdict(verdict: Verdict, w: &mut Writer<'_>) -> Form {
     w.push(Expr::Immediate(Immediate { dreg: Register::VERDICT, data: Operand::Verdict(verdict) }));
     Form::Native
+}
+
+/// The chain that a jump leads to.
+fn led(chain: &ChainRef, w: &Writer<'_>) -> Result<ChainName, CompileError> {
+    w.lead.chain.map_or_else(|| named(chain), |chain| Ok(chain.clone()))
 }
 
 /// The kernel's name of a chain; the wrapped-chain model has put it there.
@@ -141,7 +146,9 @@ struct Store {
 
 impl Store {
     fn write(self, w: &mut Writer<'_>) {
+        let sreg = w.lead.value.unwrap_or(TEST);
         match self.value {
+            Value::Constant(_) if w.lead.value.is_some() => {}
             Value::Constant(data) => w.push(Expr::Immediate(Immediate { dreg: TEST, data: Operand::Value(data) })),
             Value::Loaded { from, bits, shift } => {
                 w.push(match from {
@@ -159,8 +166,8 @@ impl Store {
             }
         }
         w.push(match self.to {
-            Place::Meta(key) => Expr::Meta(Meta::Store { key, sreg: TEST }),
-            Place::Ct(key, direction) => Expr::Ct(Ct::Store { key, sreg: TEST, direction }),
+            Place::Meta(key) => Expr::Meta(Meta::Store { key, sreg }),
+            Place::Ct(key, direction) => Expr::Ct(Ct::Store { key, sreg, direction }),
         });
     }
 

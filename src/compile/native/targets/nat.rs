@@ -35,7 +35,10 @@ pub(super) fn compile(t: &targets::Nat, kind: NatKind, w: &mut Writer<'_>) -> Re
     let (mut addr_min, mut addr_max) = (None, None);
     if let Some((first, last)) = t.addresses {
         flags |= NatFlags::MAP_IPS;
-        (addr_min, addr_max) = ends(octets(first), octets(last), &mut registers, w);
+        (addr_min, addr_max) = match w.lead.value {
+            Some(value) => (Some(value), Some(value)),
+            None => ends(octets(first), octets(last), &mut registers, w),
+        };
     }
     let (proto_min, proto_max) = ports(t.ports, &mut flags, &mut registers, w);
     let family = w.family.into();
