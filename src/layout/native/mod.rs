@@ -24,9 +24,12 @@
 //! they name lives.
 
 pub mod analysis;
+pub mod codegen;
+pub mod declare;
 pub mod delta;
 pub mod field;
 pub mod item;
+pub mod tlv;
 
 pub use delta::{ChainDelta, ChainHead, Delta, Fate, SetDelta, TableDelta};
 pub use item::{BodyId, Form, Item, RuleId, SetId};

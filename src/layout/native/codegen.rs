@@ -1,0 +1,144 @@
+//! Kernel rules of the layout as expressions.
+//!
+//! Owns: the four forms of a rule ([`Code`]), and the registers that a key is in.
+//! Never: decides which form a rule has, or declares a set ([`declare`](super::declare) does).
+//!
+//! A key is loaded from the first register on, each field in words of its own. What a map gives goes to the first
+//! register as well, over the key: the kernel has looked the key up before it writes (`nft_lookup_eval`), and so a key
+//! may take all sixteen words.
+//!
+//! Invariant: rule, form and family decide the program; a dump of it is equal to it.
+//!
+//! Where the truth is: `nft_lookup_init` and `nft_lookup_eval` (`net/netfilter/nft_lookup.c`), `nft_validate_register_load`
+//! (`nf_tables_api.c`, Linux v6.12).
+//!
+//! How it is tested: programs beside their listings; `tests/layout_sets.rs` has the running kernel take each form and
+//! field, and compares its dump and what `nft` lists.
+
+use std::sync::Arc;
+
+use super::field::{Field, Fields, mask_byte};
+use crate::compile::native::lead::{self, Lead, Part};
+use crate::compile::native::{self, Fallback};
+use crate::compile::{CompileError, Ipsets, Program};
+use crate::name::{ChainName, SetName};
+use crate::nft::expr::{Bitwise, BitwiseOp, Data, Expr, Lookup, Register, SetRef};
+use crate::rule::{Family, Rule};
+
+/// How a kernel rule does what its rule says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code<'a> {
+    /// As written.
+    Plain,
+    /// It applies when the set holds the packet's fields.
+    Member {
+        /// The set.
+        set: &'a SetName,
+        /// The fields that are looked up.
+        fields: &'a Fields,
+    },
+    /// A map gives the number of an action, the verdict map `actions` its verdict; the rule has no target.
+    Choose {
+        /// The map from the fields to numbers.
+        map: &'a SetName,
+        /// The map from numbers to verdicts.
+        actions: &'a SetName,
+        /// The fields that are looked up.
+        fields: &'a Fields,
+    },
+    /// A map gives the value that the target stores; the one in the rule is a placeholder.
+    Assign {
+        /// The map from the fields to values.
+        map: &'a SetName,
+        /// The fields that are looked up.
+        fields: &'a Fields,
+    },
+}
+
+/// Where keys start and results go.
+const FIRST: Register = Register::R1;
+
+/// Writes a kernel rule. With `to`, its jump or goto leads there. `out` is emptied first and used again.
+///
+/// # Errors
+/// [`CompileError`] as of [`native::compile`]; among them `TooMany` for a rule of more expressions than the kernel takes.
+pub fn write(
+    rule: &Rule,
+    to: Option<&ChainName>,
+    code: &Code<'_>,
+    family: Family,
+    ipsets: &dyn Ipsets,
+    out: &mut Program,
+) -> Result<Vec<Fallback>, CompileError> {
+    let mut middle = Vec::new();
+    let mut value = None;
+    match *code {
+        Code::Plain => {}
+        Code::Member { set, fields } => {
+            load(fields, family, &mut middle);
+            middle.push(look_up(set, None));
+        }
+        Code::Choose { map, actions, fields } => {
+            load(fields, family, &mut middle);
+            middle.push(look_up(map, Some(FIRST)));
+            middle.push(look_up(actions, Some(Register::VERDICT)));
+        }
+        Code::Assign { map, fields } => {
+            load(fields, family, &mut middle);
+            middle.push(look_up(map, Some(FIRST)));
+            value = Some(FIRST);
+        }
+    }
+    native::compile_led(rule, family, &Lead { expressions: &middle, value, chain: to }, ipsets, out)
+}
+
+/// Appends what loads a key, the guards before the first load: they use the first register.
+fn load(fields: &Fields, family: Family, out: &mut Vec<Expr>) {
+    fields.iter().for_each(|field| lead::guard(part(field), out));
+    for (field, place) in fields.places(family) {
+        let dreg = register(place);
+        lead::load(part(field), family, dreg, out);
+        out.extend(mask(field, family, dreg));
+    }
+}
+
+/// Clears the bits of an address that the prefix leaves out.
+fn mask(field: Field, family: Family, dreg: Register) -> Option<Expr> {
+    let (Field::Source(prefix) | Field::Destination(prefix)) = field else { return None };
+    let (bits, len) = (usize::from(prefix), field.len(family));
+    (bits < len * 8).then_some(())?;
+    let mut bytes = [0; Data::MAX];
+    bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = mask_byte(bits, at));
+    let mask = bytes.get(..len).and_then(Data::new)?;
+    let xor = [0; Data::MAX].get(..len).and_then(Data::new)?;
+    Some(Expr::Bitwise(Bitwise {
+        sreg: dreg,
+        dreg,
+        len: u32::try_from(len).ok()?,
+        op: BitwiseOp::MaskXor { mask, xor },
+    }))
+}
+
+fn look_up(set: &SetName, dreg: Option<Register>) -> Expr {
+    let set = SetRef { name: Arc::from(set.as_str()), id: 0 };
+    Expr::Lookup(Lookup { set, sreg: FIRST, dreg, inverted: false })
+}
+
+/// The register at a byte of the storage, by the number that a dump shows: one that starts a quarter has its old number
+/// (`nft_dump_register`).
+fn register(place: usize) -> Register {
+    let word = u32::try_from(place / 4).unwrap_or(u32::MAX);
+    if word % 4 == 0 { Register(1 + word / 4) } else { Register::word(word) }
+}
+
+fn part(field: Field) -> Part {
+    match field {
+        Field::Input => Part::Input,
+        Field::Output => Part::Output,
+        Field::Source(_) => Part::Source,
+        Field::Destination(_) => Part::Destination,
+        Field::Mac => Part::Mac,
+        Field::SourcePort => Part::SourcePort,
+        Field::DestinationPort => Part::DestinationPort,
+    }
+}
