@@ -13,6 +13,7 @@ mod errno;
 mod error;
 pub mod fake;
 mod live;
+pub mod machine;
 pub mod probe;
 
 use std::time::Duration;
