@@ -6,7 +6,8 @@
 //! Invariant: the name is the kernel's and is checked; `INPUT` and the like have a kind of their own.
 
 use super::builtin::Builtin;
-use super::entry::Entry;
+use super::entry::{Entry, RuleKey};
+use super::journal::Edits;
 use super::refs::Refs;
 use super::slots::Slots;
 use crate::name::ChainName;
@@ -68,6 +69,24 @@ impl Chain {
     /// The rules in their order: top, normal, bottom.
     pub fn rules(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.slots.iter()
+    }
+
+    /// The rules in their order, with their keys.
+    pub fn keyed_rules(&self) -> impl DoubleEndedIterator<Item = (RuleKey, &Entry)> {
+        self.rules().map(|entry| (entry.key(), entry))
+    }
+
+    /// The rule with that key, in logarithmic time.
+    #[must_use]
+    pub fn rule(&self, key: RuleKey) -> Option<&Entry> {
+        self.slots.keyed(key)
+    }
+
+    /// Which rules came and went since the last [`mark_applied`](super::Model::mark_applied). `None` when that is not
+    /// known and all rules are to be looked at: a chain that is short or new, or that changed by more than half.
+    #[must_use]
+    pub fn edits(&self) -> Option<Edits<'_>> {
+        self.slots.edits()
     }
 
     /// How many rules there are.

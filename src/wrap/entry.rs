@@ -24,6 +24,22 @@ pub enum Place {
     Bottom,
 }
 
+/// A rule's place in its chain, for as long as the chain lives: keys are in the order of the rules, and none is given
+/// twice. (A chain that was removed and added again begins anew, and so does one after four billion rules;
+/// [`Chain::edits`](super::Chain::edits) is `None` then.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleKey {
+    pub(super) place: Place,
+    pub(super) serial: u32,
+}
+
+impl RuleKey {
+    /// No key is less.
+    pub const MIN: Self = Self { place: Place::Top, serial: 0 };
+    /// No key is greater.
+    pub const MAX: Self = Self { place: Place::Bottom, serial: u32::MAX };
+}
+
 /// A rule to be added: `Addition::new(rule).top().tagged("floating_ip")`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
@@ -102,6 +118,8 @@ pub struct Entry {
     rare: Option<Box<Rare>>,
     line: Option<NonZeroU32>,
     pub(super) hash: u32,
+    /// Its number among all rules that the chain ever had.
+    pub(super) serial: u32,
     place: Place,
 }
 
@@ -117,7 +135,7 @@ impl Entry {
     pub(super) fn new(addition: Addition, hash: u32) -> Self {
         let Addition { rule, place, tag, counters, line } = addition;
         let rare = (tag.is_some() || counters.is_some()).then(|| Box::new(Rare { tag, counters }));
-        Self { rule, rare, line: line.and_then(NonZeroU32::new), hash, place }
+        Self { rule, rare, line: line.and_then(NonZeroU32::new), hash, serial: 0, place }
     }
 
     /// The rule.
@@ -130,6 +148,17 @@ impl Entry {
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
+    }
+
+    /// Which rule of its chain it is.
+    #[must_use]
+    pub fn key(&self) -> RuleKey {
+        RuleKey { place: self.place, serial: self.serial }
+    }
+
+    /// The rule, when the entry goes.
+    pub(super) fn into_rule(self) -> Arc<Rule> {
+        self.rule
     }
 
     /// The tag that it was added with.
@@ -190,6 +219,7 @@ mod tests {
     #[test]
     fn an_entry_is_32_bytes_and_so_is_a_hole() {
         assert_eq!(size_of::<Option<Entry>>(), 32);
+        assert_eq!(size_of::<RuleKey>(), 8);
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod check;
 mod entry;
 mod error;
 mod family;
+mod journal;
 mod model;
 mod naming;
 mod pool;
@@ -44,8 +45,9 @@ mod view;
 
 pub use builtin::{Builtin, Hook, TableId, TableKind};
 pub use chain::{Chain, ChainKind};
-pub use entry::{Addition, Entry, Place};
+pub use entry::{Addition, Entry, Place, RuleKey};
 pub use error::{At, ModelError};
+pub use journal::Edits;
 pub use model::{Builder, Deferral, Model};
 pub use naming::ChainKey;
 pub use profile::Profile;

@@ -1,19 +1,24 @@
 //! The rules of a chain: ordered, found by hash, changed in constant time.
 //!
-//! Owns: the order of the three places, holes left by removals, and an index for long chains.
+//! Owns: the order of the three places, their serials, holes left by removals, and index and journal of long chains.
 //! Never: knows chains, jumps or tags.
 //!
 //! A chain of a hundred rules is searched faster than an index is kept, and most chains are instances with ten rules:
-//! so the index appears with the [`INDEXED`]th rule. Removing leaves a hole; when holes outnumber rules the list is
-//! compacted, which costs each removal a constant in the long run.
+//! so the index appears with the [`INDEXED`]th rule, and with it the [`journal`](super::journal). Removing leaves a hole;
+//! when holes outnumber rules the list is compacted, which costs each removal a constant in the long run.
 //!
 //! Invariant: a [`SlotId`] is good until the next [`Slots::compact`]; ids ascend in chain order.
+//! Invariant: serials ascend within a place, holes included: rules are only added at a place's end. So a rule is found
+//! by its serial without an index.
 
 use std::collections::hash_map::Entry as Bucket;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
-use super::entry::{Entry, Place};
+use super::entry::{Entry, Place, RuleKey};
+use super::journal::{Edits, Journal};
+use crate::rule::Rule;
 
 /// Rules from which on an index is kept.
 const INDEXED: usize = 64;
@@ -76,21 +81,52 @@ enum Same {
     Many(Box<BTreeSet<SlotId>>),
 }
 
+/// A rule, or the serial of one that is gone.
+#[derive(Debug, Clone)]
+enum Slot {
+    Rule(Entry),
+    Hole(u32),
+}
+
+impl Slot {
+    fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Rule(entry) => Some(entry),
+            Self::Hole(_) => None,
+        }
+    }
+
+    fn serial(&self) -> u32 {
+        match self {
+            Self::Rule(entry) => entry.serial,
+            Self::Hole(serial) => *serial,
+        }
+    }
+}
+
 /// The rules of one chain.
 #[derive(Debug, Clone, Default)]
-#[allow(clippy::box_collection, reason = "there are ten thousand chains, few of them with an index")]
 pub(super) struct Slots {
-    normal: Vec<Option<Entry>>,
+    normal: Vec<Slot>,
     ends: Option<Box<Ends>>,
     live: u32,
-    index: Option<Box<HashMap<u32, Same, Mix>>>,
+    next_serial: u32,
+    index: Option<Box<Index>>,
 }
 
 /// Rules at the top and the bottom: few chains have any.
 #[derive(Debug, Clone, Default)]
 struct Ends {
-    top: Vec<Option<Entry>>,
-    bottom: Vec<Option<Entry>>,
+    top: Vec<Slot>,
+    bottom: Vec<Slot>,
+}
+
+/// What long chains have.
+#[derive(Debug, Clone, Default)]
+struct Index {
+    by_hash: HashMap<u32, Same, Mix>,
+    /// What changed; `None` when it is not known.
+    journal: Option<Journal>,
 }
 
 impl Slots {
@@ -101,15 +137,24 @@ impl Slots {
 
     /// The rules in chain order.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.parts().into_iter().flat_map(|(_, part)| part.iter().flatten())
+        self.parts().into_iter().flat_map(|(_, part)| part.iter().filter_map(Slot::entry))
     }
 
-    fn parts(&self) -> [(Place, &[Option<Entry>]); 3] {
+    fn parts(&self) -> [(Place, &[Slot]); 3] {
         let (top, bottom) = self.ends.as_ref().map_or((&[][..], &[][..]), |ends| (&ends.top, &ends.bottom));
         [(Place::Top, top), (Place::Normal, &self.normal), (Place::Bottom, bottom)]
     }
 
-    fn part_mut(&mut self, place: Place) -> &mut Vec<Option<Entry>> {
+    fn part(&self, place: Place) -> &[Slot] {
+        match (place, &self.ends) {
+            (Place::Normal, _) => &self.normal,
+            (_, None) => &[],
+            (Place::Top, Some(ends)) => &ends.top,
+            (Place::Bottom, Some(ends)) => &ends.bottom,
+        }
+    }
+
+    fn part_mut(&mut self, place: Place) -> &mut Vec<Slot> {
         match place {
             Place::Normal => &mut self.normal,
             Place::Top => &mut self.ends.get_or_insert_default().top,
@@ -121,30 +166,48 @@ impl Slots {
     pub(super) fn slots(&self) -> impl Iterator<Item = (SlotId, &Entry)> {
         self.parts().into_iter().flat_map(|(place, part)| {
             let slots = part.iter().enumerate();
-            slots.filter_map(move |(i, slot)| slot.as_ref().map(|entry| (SlotId::new(place, i), entry)))
+            slots.filter_map(move |(i, slot)| slot.entry().map(|entry| (SlotId::new(place, i), entry)))
         })
     }
 
     /// The rule in the slot.
     pub(super) fn entry(&self, id: SlotId) -> Option<&Entry> {
-        let (_, part) = self.parts().into_iter().find(|(place, _)| *place == id.place())?;
-        part.get(id.index())?.as_ref()
+        self.part(id.place()).get(id.index())?.entry()
+    }
+
+    /// The rule with that key.
+    pub(super) fn keyed(&self, key: RuleKey) -> Option<&Entry> {
+        let part = self.part(key.place);
+        part.get(part.binary_search_by_key(&key.serial, Slot::serial).ok()?)?.entry()
+    }
+
+    /// The rules with that serial or a later one, in chain order.
+    pub(super) fn since(&self, serial: u32) -> impl Iterator<Item = &Entry> {
+        self.parts().into_iter().flat_map(move |(_, part)| {
+            let later = part.get(part.partition_point(|slot| slot.serial() < serial)..).unwrap_or_default();
+            later.iter().filter_map(Slot::entry)
+        })
     }
 
     /// Adds a rule as the last one of its place.
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, mut entry: Entry) {
+        if self.next_serial == u32::MAX {
+            self.renumber();
+        }
+        entry.serial = self.next_serial;
+        self.next_serial += 1;
         let (place, hash) = (entry.place(), entry.hash);
         let part = self.part_mut(place);
         if part.len() == part.capacity() && part.len() < 4 * SMALL_STEP {
             part.reserve_exact(SMALL_STEP);
         }
         let id = SlotId::new(place, part.len());
-        part.push(Some(entry));
+        part.push(Slot::Rule(entry));
         self.live += 1;
         if let Some(index) = &mut self.index {
-            note(index, hash, id);
+            note(&mut index.by_hash, hash, id);
         } else if self.len() >= INDEXED {
-            self.reindex();
+            self.reindex(None);
         }
     }
 
@@ -157,7 +220,7 @@ impl Slots {
     pub(super) fn with_hash(&self, hash: u32) -> Vec<SlotId> {
         match &self.index {
             None => self.slots().filter(|(_, entry)| entry.hash == hash).map(|(id, _)| id).collect(),
-            Some(index) => match index.get(&hash) {
+            Some(index) => match index.by_hash.get(&hash) {
                 None => Vec::new(),
                 Some(Same::One(id)) => vec![*id],
                 Some(Same::Many(ids)) => ids.iter().copied().collect(),
@@ -167,12 +230,29 @@ impl Slots {
 
     /// Takes a rule out and leaves a hole.
     pub(super) fn remove(&mut self, id: SlotId) -> Option<Entry> {
-        let entry = self.part_mut(id.place()).get_mut(id.index())?.take()?;
+        let slot = self.part_mut(id.place()).get_mut(id.index())?;
+        let hole = Slot::Hole(slot.serial());
+        let Slot::Rule(entry) = std::mem::replace(slot, hole) else { return None };
         self.live -= 1;
         if let Some(index) = &mut self.index {
-            forget(index, entry.hash, id);
+            forget(&mut index.by_hash, entry.hash, id);
         }
         Some(entry)
+    }
+
+    /// Notes that a rule was removed, unless nobody will ask.
+    pub(super) fn record(&mut self, key: RuleKey, rule: Arc<Rule>) {
+        let live = self.len();
+        let Some(index) = &mut self.index else { return };
+        if index.journal.as_mut().is_some_and(|journal| !journal.record(key, rule, live)) {
+            index.journal = None;
+        }
+    }
+
+    /// What changed since the last [`settle`](Slots::settle), if that is known.
+    pub(super) fn edits(&self) -> Option<Edits<'_>> {
+        let journal = self.index.as_ref()?.journal.as_ref()?;
+        Some(Edits { slots: self, journal })
     }
 
     /// Closes the holes when there are many; slot ids are void then.
@@ -182,38 +262,70 @@ impl Slots {
         if holes <= FEW_HOLES || holes <= self.len() {
             return;
         }
-        for place in [Place::Top, Place::Normal, Place::Bottom] {
-            let part = self.part_mut(place);
-            part.retain(Option::is_some);
-            part.shrink_to(part.len() + SMALL_STEP);
-        }
-        self.index = None;
+        self.close_holes();
+        let journal = self.index.take().and_then(|index| index.journal);
         if self.len() >= INDEXED {
-            self.reindex();
+            self.reindex(journal);
         }
     }
 
-    /// Gives back what a chain that came to rest does not need. Long chains keep it: they change again soon, and moving
-    /// them each time would cost more than the change.
+    fn close_holes(&mut self) {
+        for place in [Place::Top, Place::Normal, Place::Bottom] {
+            if !self.part(place).is_empty() {
+                let part = self.part_mut(place);
+                part.retain(|slot| slot.entry().is_some());
+                part.shrink_to(part.len() + SMALL_STEP);
+            }
+        }
+    }
+
+    /// Starts the serials anew. What was known by them is not known any more.
+    fn renumber(&mut self) {
+        self.close_holes();
+        self.next_serial = 0;
+        for place in [Place::Top, Place::Normal, Place::Bottom] {
+            let mut next = self.next_serial;
+            if !self.part(place).is_empty() {
+                for slot in self.part_mut(place) {
+                    if let Slot::Rule(entry) = slot {
+                        entry.serial = next;
+                        next += 1;
+                    }
+                }
+            }
+            self.next_serial = next;
+        }
+        if self.index.take().is_some() {
+            self.reindex(None);
+        }
+    }
+
+    /// Gives back what a chain that came to rest does not need, and begins to note what changes. Long chains keep their
+    /// room: they change again soon, and moving them each time would cost more than the change.
     pub(super) fn settle(&mut self) {
-        if self.index.is_none() {
-            self.normal.shrink_to_fit();
+        match &mut self.index {
+            None => self.normal.shrink_to_fit(),
+            Some(index) => index.journal = Some(Journal::new(self.next_serial)),
         }
     }
 
     /// Takes all rules out.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Entry> + use<> {
-        let Self { normal, ends, .. } = std::mem::take(self);
+        let empty = Self { next_serial: self.next_serial, ..Self::default() };
+        let Self { normal, ends, .. } = std::mem::replace(self, empty);
         let Ends { top, bottom } = ends.map(|ends| *ends).unwrap_or_default();
-        top.into_iter().chain(normal).chain(bottom).flatten()
+        top.into_iter().chain(normal).chain(bottom).filter_map(|slot| match slot {
+            Slot::Rule(entry) => Some(entry),
+            Slot::Hole(_) => None,
+        })
     }
 
-    fn reindex(&mut self) {
-        let mut index = HashMap::with_capacity_and_hasher(self.len(), Mix::default());
+    fn reindex(&mut self, journal: Option<Journal>) {
+        let mut by_hash = HashMap::with_capacity_and_hasher(self.len(), Mix::default());
         for (id, entry) in self.slots() {
-            note(&mut index, entry.hash, id);
+            note(&mut by_hash, entry.hash, id);
         }
-        self.index = Some(Box::new(index));
+        self.index = Some(Box::new(Index { by_hash, journal }));
     }
 }
 
@@ -242,4 +354,35 @@ fn forget(index: &mut HashMap<u32, Same, Mix>, hash: u32, id: SlotId) {
         }
     }
     index.remove(&hash);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wrap::Addition;
+
+    fn entry(mark: u32) -> Entry {
+        Entry::new(Addition::from(Rule::new().accept()), mark)
+    }
+
+    #[test]
+    fn a_hole_takes_no_more_than_a_rule() {
+        assert_eq!(size_of::<Slot>(), 32);
+    }
+
+    #[test]
+    fn serials_that_run_out_start_anew_and_in_order() {
+        let mut slots = Slots { next_serial: u32::MAX - 80, ..Slots::default() };
+        (0..80).for_each(|mark| slots.push(entry(mark)));
+        slots.settle();
+        let first = slots.slots().next().map(|(id, _)| id).unwrap();
+        slots.remove(first);
+        assert!(slots.edits().is_some());
+        (80..100).for_each(|mark| slots.push(entry(mark)));
+        assert!(slots.edits().is_none(), "keys of before mean nothing now");
+        let entries: Vec<_> = slots.iter().map(|e| (e.serial, e.hash)).collect();
+        assert_eq!(entries, (0..99).map(|n| (n, n + 1)).collect::<Vec<_>>());
+        assert!(slots.iter().all(|e| slots.keyed(e.key()) == Some(e)));
+        assert_eq!(slots.find(99, |_| true).and_then(|id| slots.entry(id)).unwrap().serial, 98);
+    }
 }

@@ -198,7 +198,11 @@ impl Table {
         }
         for &slot in slots {
             if let Some(entry) = self.at_mut(id).and_then(|chain| chain.slots.remove(slot)) {
-                self.unlink(id, entry);
+                let key = entry.key();
+                self.unlink(id, &entry);
+                if let Some(chain) = self.at_mut(id) {
+                    chain.slots.record(key, entry.into_rule());
+                }
             }
         }
         if let Some(chain) = self.at_mut(id) {
@@ -214,7 +218,7 @@ impl Table {
         let count = chain.len();
         if count > 0 {
             for entry in chain.slots.take() {
-                self.unlink(id, entry);
+                self.unlink(id, &entry);
             }
             self.touch(id);
         }
@@ -222,7 +226,7 @@ impl Table {
     }
 
     /// Undoes what [`insert`](Table::insert) did for an entry outside its chain.
-    fn unlink(&mut self, id: ChainId, entry: Entry) {
+    fn unlink(&mut self, id: ChainId, entry: &Entry) {
         if let Some(target) = entry.rule().chain_ref()
             && let Some(&target) = self.by_name.get(target.name())
         {
