@@ -27,8 +27,12 @@ pub mod analysis;
 pub mod codegen;
 pub mod declare;
 pub mod delta;
+#[allow(dead_code, reason = "the compiler that uses it is being written")]
+mod dispatch;
 pub mod field;
 pub mod item;
+#[allow(dead_code, reason = "the compiler that uses it is being written")]
+mod store;
 pub mod tlv;
 
 pub use delta::{ChainDelta, ChainHead, Delta, Fate, SetDelta, TableDelta};
