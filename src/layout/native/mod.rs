@@ -33,6 +33,7 @@ pub mod field;
 pub mod item;
 #[allow(dead_code, reason = "the compiler that uses it is being written")]
 mod store;
+pub mod lift;
 pub mod tlv;
 
 pub use delta::{ChainDelta, ChainHead, Delta, Fate, SetDelta, TableDelta};
