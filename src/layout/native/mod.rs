@@ -29,7 +29,9 @@ pub mod declare;
 pub mod delta;
 #[allow(dead_code, reason = "the compiler that uses it is being written")]
 mod dispatch;
+pub mod families;
 pub mod field;
+pub mod folding;
 pub mod item;
 #[allow(dead_code, reason = "the compiler that uses it is being written")]
 mod store;
