@@ -24,6 +24,8 @@
 //! rules, packet by packet.
 
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::ops::Range;
