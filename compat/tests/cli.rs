@@ -15,6 +15,8 @@ mod lab;
 
 #[path = "cli/effects.rs"]
 mod effects;
+#[path = "cli/native.rs"]
+mod native;
 #[path = "cli/privilege.rs"]
 mod privilege;
 #[path = "cli/random.rs"]

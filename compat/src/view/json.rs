@@ -14,7 +14,22 @@ impl View {
         let tables = self.tables.iter().map(|table| {
             let family = nftwrap::nft::Family::from(table.id.family).name();
             let chains: Vec<Value> = table.chains.iter().map(|c| chain(c, table.id)).collect();
-            json!({ "family": family, "table": table.id.kind.name(), "chains": chains })
+            let mut value = json!({
+                "family": family,
+                "table": table.id.kind.name(),
+                "kernel_table": table.name.as_str(),
+                "layout": if table.native.is_some() { "native" } else { "iptables" },
+                "chains": chains,
+            });
+            if let (Some(native), Some(object)) = (&table.native, value.as_object_mut()) {
+                let sets = native
+                    .sets
+                    .iter()
+                    .map(|(set, elements)| json!({ "name": set.name.as_str(), "elements": elements.len() }));
+                object.insert("sets".into(), sets.collect());
+                object.insert("kernel_chains".into(), native.chains.iter().map(|c| c.name.as_str()).collect());
+            }
+            value
         });
         json!({ "tables": tables.collect::<Vec<_>>() })
     }
@@ -26,6 +41,10 @@ fn chain(chain: &ChainView, table: TableId) -> Value {
         "owner": chain.owner().map(|o| o.as_str()),
         "rules": chain.rules.iter().map(|r| rule(r, table.family)).collect::<Vec<_>>(),
     });
+    if let (Some(body), Some(object)) = (&chain.body, value.as_object_mut()) {
+        object.insert("kernel_chain".into(), body.name.as_str().into());
+        object.insert("sharing".into(), body.sharing.into());
+    }
     if let (Some(base), Some(object)) = (&chain.base, value.as_object_mut()) {
         let builtin = table.kind.builtins().iter().find(|b| b.hook as u32 == base.hook);
         // A hook that iptables does not use in this table has its number.
@@ -48,6 +67,9 @@ fn rule(view: &RuleView, family: nftwrap::rule::Family) -> Value {
         "bytes": view.counter.map(|c| c.bytes),
     });
     if let Some(object) = value.as_object_mut() {
+        if let Some(set) = &view.set {
+            object.insert("set".into(), set.as_str().into());
+        }
         match &view.rule {
             Ok(rule) => object.insert("rule".into(), print::rule(rule, family).into()),
             Err(opaque) => {

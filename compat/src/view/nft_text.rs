@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use nftwrap::nft::{Family, Policy, listing};
+use nftwrap::nft::{BaseChain, Family, Policy, listing};
 
-use super::{ChainView, RuleView, TableView, View};
+use super::{ChainView, RuleView, TableView, View, native};
 use crate::translate;
 
 impl View {
@@ -15,6 +15,10 @@ impl View {
         let mut out = String::new();
         for table in &self.tables {
             let family = Family::from(table.id.family).name();
+            if let Some(form) = &table.native {
+                native::print(&mut out, table, form);
+                continue;
+            }
             let _ = writeln!(out, "table {family} {} {{", table.id.kind);
             for (number, chain) in table.chains.iter().enumerate() {
                 if number > 0 {
@@ -31,20 +35,23 @@ impl View {
 fn print_chain(out: &mut String, table: &TableView, chain: &ChainView) {
     let _ = writeln!(out, "\tchain {} {{", chain.name);
     if let Some(base) = &chain.base {
-        let hook = table
-            .id
-            .kind
-            .builtins()
-            .iter()
-            .find(|b| b.hook as u32 == base.hook)
-            .map_or_else(|| base.hook.to_string(), |b| b.name.to_lowercase());
-        let policy = if base.policy == Some(Policy::Drop) { "drop" } else { "accept" };
-        let _ = writeln!(out, "\t\ttype {} hook {hook} priority {}; policy {policy};", base.kind, base.priority);
+        print_hook(out, table, base);
     }
     for rule in &chain.rules {
         let _ = writeln!(out, "\t\t{}", text(table, rule));
     }
     out.push_str("\t}\n");
+}
+
+/// Type, hook, priority and policy of a base chain.
+pub(super) fn print_hook(out: &mut String, table: &TableView, base: &BaseChain) {
+    let builtins = table.id.kind.builtins();
+    let hook = builtins
+        .iter()
+        .find(|b| b.hook as u32 == base.hook)
+        .map_or_else(|| base.hook.to_string(), |b| b.name.to_lowercase());
+    let policy = if base.policy == Some(Policy::Drop) { "drop" } else { "accept" };
+    let _ = writeln!(out, "\t\ttype {} hook {hook} priority {}; policy {policy};", base.kind, base.priority);
 }
 
 fn text(table: &TableView, view: &RuleView) -> String {

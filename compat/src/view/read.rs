@@ -15,33 +15,42 @@ use nftwrap::nft::{self};
 use nftwrap::rule::Family;
 use nftwrap::wrap::{TableId, TableKind};
 
-use super::{ChainView, RuleView, TableView, View};
+use super::{ChainView, RuleView, TableView, View, native};
 
 pub(super) fn read<K: Kernel + ?Sized>(kernel: &mut K) -> Result<View, Error> {
     let mut view = View::default();
     for family in Family::BOTH {
         let nft_family = nft::Family::from(family);
-        let mut ids: Vec<TableId> = kernel
-            .tables(nft_family)?
-            .iter()
-            .filter_map(|t| TableKind::from_name(t.name.as_str()))
-            .map(|kind| TableId::new(family, kind))
-            .collect();
-        ids.sort();
-        if ids.is_empty() {
+        let tables = kernel.tables(nft_family)?;
+        let kind = |t: &nft::Table| kind_of(t.name.as_str());
+        let mut tables: Vec<(TableKind, nft::Table)> =
+            tables.into_iter().filter_map(|t| Some((kind(&t)?, t))).collect();
+        // Tables of iptables before others of the same kind.
+        tables.sort_by_cached_key(|(kind, t)| (*kind, t.name.as_str() != kind.name(), t.name.clone()));
+        if tables.is_empty() {
             continue;
         }
         let mut chains = kernel.chains(nft_family)?;
-        for id in ids {
-            let (mine, rest) = chains.into_iter().partition(|c| c.table.as_str() == id.kind.name());
+        for (kind, table) in tables {
+            let id = TableId::new(family, kind);
+            let (mine, rest) = chains.into_iter().partition(|c| c.table == table.name);
             chains = rest;
-            view.tables.push(table(kernel, id, mine)?);
+            if table.name.as_str() == kind.name() {
+                view.tables.push(read_stock(kernel, id, mine)?);
+            } else {
+                view.tables.extend(native::read(kernel, id, &table, &mine)?);
+            }
         }
     }
     Ok(view)
 }
 
-fn table<K: Kernel + ?Sized>(kernel: &mut K, id: TableId, chains: Vec<nft::Chain>) -> Result<TableView, Error> {
+/// The kind of a table of iptables, or of a name that one of the native layout could have.
+fn kind_of(name: &str) -> Option<TableKind> {
+    TableKind::from_name(name.rsplit_once('-').map_or(name, |(_, kind)| kind))
+}
+
+fn read_stock<K: Kernel + ?Sized>(kernel: &mut K, id: TableId, chains: Vec<nft::Chain>) -> Result<TableView, Error> {
     let rules = kernel.rules(id.family.into(), &id.kind.table_name(), None)?;
     let sets = names(kernel, &rules)?;
     let mut by_chain: HashMap<_, Vec<RuleView>> = HashMap::new();
@@ -51,7 +60,8 @@ fn table<K: Kernel + ?Sized>(kernel: &mut K, id: TableId, chains: Vec<nft::Chain
             rule: stock::lift(&rule.expressions, userdata.comment.as_ref(), id.family, &sets),
             counter: stock::counter(&rule.expressions),
             handle: rule.handle,
-            expressions: rule.expressions,
+            expressions: rule.expressions.into(),
+            set: None,
             userdata,
         };
         by_chain.entry(rule.chain).or_default().push(view);
@@ -64,23 +74,28 @@ fn table<K: Kernel + ?Sized>(kernel: &mut K, id: TableId, chains: Vec<nft::Chain
             name: chain.name,
             base: chain.base,
             counters: chain.counters,
+            body: None,
         })
         .collect();
-    let order = |chain: &ChainView| match &chain.base {
+    sort(&mut chains);
+    Ok(TableView { id, name: id.kind.table_name(), native: None, chains })
+}
+
+/// Base chains by hook, then the others by name.
+pub(super) fn sort(chains: &mut [ChainView]) {
+    chains.sort_by_cached_key(|chain| match &chain.base {
         Some(base) => (0, base.hook, chain.name.clone()),
         None => (1, 0, chain.name.clone()),
-    };
-    chains.sort_by_cached_key(order);
-    Ok(TableView { id, chains })
+    });
 }
 
 /// User data that is not in the common form says nothing to us.
-fn userdata(bytes: Option<&[u8]>) -> Userdata {
+pub(super) fn userdata(bytes: Option<&[u8]>) -> Userdata {
     bytes.and_then(|b| Userdata::decode(b).ok()).unwrap_or_default()
 }
 
 /// The names of the ipsets that rules refer to by number.
-struct Names(HashMap<u16, IpsetName>);
+pub(super) struct Names(HashMap<u16, IpsetName>);
 
 impl Ipsets for Names {
     fn index(&self, name: &IpsetName) -> Option<u16> {
@@ -92,7 +107,7 @@ impl Ipsets for Names {
     }
 }
 
-fn names<K: Kernel + ?Sized>(kernel: &mut K, rules: &[nft::Rule]) -> Result<Names, Error> {
+pub(super) fn names<K: Kernel + ?Sized>(kernel: &mut K, rules: &[nft::Rule]) -> Result<Names, Error> {
     // The number is the first field of the struct of `-m set`, in host order.
     let numbers: BTreeSet<u16> = rules
         .iter()

@@ -55,6 +55,9 @@ fn save_table(out: &mut String, table: &TableView, counters: bool) {
         let counters = view.counter.filter(|_| counters).map(|c| (c.packets, c.bytes));
         view.rule.as_ref().ok().map(|rule| SaveRule { chain, rule, counters })
     });
+    if table.native.is_some() {
+        let _ = writeln!(out, "# table {}", table.name);
+    }
     print::table_into(out, table.id.family, table.id.kind.name(), chains, known);
     for (chain, view) in rules {
         if let Err(opaque) = &view.rule {

@@ -52,7 +52,7 @@ pub struct LiftedTable {
     pub chains: Vec<LiftedChain>,
     /// The kernel's chains by name.
     pub kernel: Vec<KernelChain>,
-    /// The components that chains are marked for.
+    /// The components that have something in it.
     pub components: Vec<WrapName>,
 }
 

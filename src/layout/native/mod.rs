@@ -33,9 +33,9 @@ pub mod families;
 pub mod field;
 pub mod folding;
 pub mod item;
+pub mod lift;
 #[allow(dead_code, reason = "the compiler that uses it is being written")]
 mod store;
-pub mod lift;
 pub mod tlv;
 
 pub use delta::{ChainDelta, ChainHead, Delta, Fate, SetDelta, TableDelta};

@@ -106,10 +106,15 @@ impl Names {
     }
 }
 
-/// The components that chains of the table are marked for.
+/// The components that have something in the table: those that chains are marked for, and those that made a directory.
 pub(super) fn components(standing: &Standing<'_>) -> Vec<WrapName> {
     let owners = standing.chains.iter().filter_map(|chain| userdata(chain.userdata.as_deref()).owner?.component);
-    let mut components: Vec<WrapName> = owners.collect();
+    let makers = standing.sets.iter().filter_map(|(set, _)| {
+        let directory = tags(set.userdata.as_deref()).set.is_some_and(|tag| tag.kind == Kind::Directory);
+        let maker = set.name.as_str().split_once('/').filter(|_| directory)?.0;
+        WrapName::new(maker).ok()
+    });
+    let mut components: Vec<WrapName> = owners.chain(makers).collect();
     components.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     components.dedup();
     components

@@ -141,7 +141,8 @@ pub(super) struct Program<'a> {
 struct Parts<'a> {
     set: &'a KnownSet<'a>,
     actions: Option<&'a KnownSet<'a>>,
-    /// Where the loads of the key begin, and what follows the lookup.
+    /// Where the lookup is, where the loads of its key begin, and what follows it and the way to the verdict.
+    at: usize,
     start: usize,
     end: usize,
 }
@@ -207,22 +208,15 @@ impl<'a> Reader<'a> {
         let at = expressions.iter().position(|expr| self.known_lookup(expr).is_some())?;
         let (set, first) = expressions.get(at).and_then(|expr| self.known_lookup(expr))?;
         // Conditions end in a test; what stands between the last of them and the lookup loads the key.
-        let loads = |expr: &&Expr| {
-            matches!(
-                expr,
-                Expr::Meta(expr::Meta::Load { .. })
-                    | Expr::Payload(expr::Payload::Load { .. })
-                    | Expr::Ct(expr::Ct::Load { .. })
-                    | Expr::Bitwise(_)
-            )
-        };
-        let start = at - expressions.get(..at)?.iter().rev().take_while(loads).count();
-        let second = expressions
-            .get(at + 1)
-            .and_then(|expr| self.known_lookup(expr))
-            .filter(|(actions, second)| actions.tag.kind == Kind::Actions && Some(second.sreg) == first.dreg);
-        let actions = second.map(|(set, _)| set);
-        Some(Parts { set, actions, start, end: at + 1 + usize::from(actions.is_some()) })
+        let start = at - expressions.get(..at)?.iter().rev().take_while(|expr| loads(expr)).count();
+        let after = expressions.get(at + 1..)?;
+        let second = first.dreg.and_then(|_| {
+            let way = after.iter().take_while(|expr| loads(expr)).count();
+            let (set, _) = after.get(way).and_then(|expr| self.known_lookup(expr))?;
+            (set.tag.kind == Kind::Actions).then_some((set, at + way + 2))
+        });
+        let (actions, end) = second.map_or((None, at + 1), |(set, end)| (Some(set), end));
+        Some(Parts { set, actions, at, start, end })
     }
 
     /// Reads a program without its lookup; a value that the lookup would have given is loaded as a constant.
@@ -232,7 +226,7 @@ impl<'a> Reader<'a> {
             None => expressions.extend_from_slice(&program.expressions),
             Some(parts) => {
                 expressions.extend_from_slice(program.expressions.get(..parts.start).unwrap_or_default());
-                let lookup = program.expressions.get(parts.end.saturating_sub(1));
+                let lookup = program.expressions.get(parts.at);
                 if let (true, Some(Expr::Lookup(lookup))) = (stores(parts.set), lookup)
                     && let Some(dreg) = lookup.dreg
                 {
@@ -344,6 +338,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether an expression only brings something to a register.
+fn loads(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Meta(expr::Meta::Load { .. })
+            | Expr::Payload(expr::Payload::Load { .. })
+            | Expr::Ct(expr::Ct::Load { .. })
+            | Expr::Immediate(Immediate { data: Operand::Value(_), .. })
+            | Expr::Bitwise(_)
+            | Expr::Byteorder(_)
+    )
+}
+
 /// Whether elements have a value that a target stores.
 fn stores(set: &KnownSet<'_>) -> bool {
     matches!(set.tag.kind, Kind::Store | Kind::FamilyStore)
@@ -376,11 +383,7 @@ fn lead_to(target: &mut Option<Target>, named: Option<ChainName>, names: &Names)
 
 impl Program<'_> {
     fn opaque(&self, reason: &'static str) -> Opaque {
-        Opaque {
-            at: self.lookup.as_ref().map_or(0, |parts| parts.end.saturating_sub(1)),
-            name: "lookup".to_owned(),
-            reason,
-        }
+        Opaque { at: self.lookup.as_ref().map_or(0, |parts| parts.at), name: "lookup".to_owned(), reason }
     }
 
     fn lifted(&self, rule: Result<Rule, Opaque>, element: Option<(&SetName, &Element)>) -> LiftedRule {
