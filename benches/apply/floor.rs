@@ -1,15 +1,11 @@
 //! The floor: the kernel's own time for the very bytes that nftwrap sends, in a namespace of the same kind.
 
-use std::time::{Duration, Instant};
-
-use nftwrap::netlink::ack::Ack;
-use nftwrap::netlink::message::Messages;
 use nftwrap::netlink::namespace::Namespace;
 use nftwrap::netlink::socket::Socket;
-use nftwrap::netlink::transport::Transport;
 
 use crate::nova::Nova;
 use crate::report::Round;
+use crate::support::replay::send;
 use crate::{Candidate, Failure, pause};
 
 /// The batches of a load, then of each change, in the order they were committed.
@@ -38,24 +34,4 @@ impl Candidate for Recording {
         }
         Ok(round)
     }
-}
-
-/// Sends one batch; the kernel has run it when the call returns.
-fn send(socket: &mut Socket, batch: &[u8]) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    socket.send(batch)?;
-    let took = start.elapsed();
-    let mut answer = Vec::new();
-    let mut acknowledged = false;
-    while socket.receive(&mut answer)? {
-        for message in Messages::new(&answer) {
-            let message = message.map_err(|error| Failure(error.to_string()))?;
-            let Some(ack) = Ack::decode(&message).map_err(|error| Failure(error.to_string()))? else { continue };
-            if !ack.is_success() {
-                return Err(Failure(format!("the kernel refuses the recorded batch: {ack:?}")));
-            }
-            acknowledged = true;
-        }
-    }
-    if acknowledged { Ok(took) } else { Err(Failure("the kernel does not answer the recorded batch".into())) }
 }

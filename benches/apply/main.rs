@@ -15,6 +15,10 @@ mod nova;
 #[allow(dead_code, reason = "each bench uses what it needs")]
 mod host;
 
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each bench uses what it needs")]
+mod support;
+
 mod floor;
 mod ours;
 mod report;
@@ -28,18 +32,10 @@ use nftwrap::netlink::namespace::Namespace;
 
 use nova::{Family, Naming, Nova};
 use report::{Round, Series, Size};
+use support::command::Scratch;
+use support::failure::Failure;
 
 const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
-
-/// Why a candidate has no result.
-#[derive(Debug)]
-struct Failure(String);
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// Something that loads a host.
 trait Candidate {
@@ -88,7 +84,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     Namespace::fresh()?;
-    let scratch = stock::Scratch::new()?;
+    let scratch = Scratch::new()?;
     report::machine(arguments.json);
     let sizes = arguments.instances.map_or(SIZES.to_vec(), |one| vec![one]);
     for instances in sizes {
@@ -97,7 +93,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn measure(instances: u32, scratch: &stock::Scratch, json: bool) -> Result<(), Failure> {
+fn measure(instances: u32, scratch: &Scratch, json: bool) -> Result<(), Failure> {
     let (rounds, pairs) = effort(instances);
     let host = Nova::new(instances);
     let text = host.save(Family::V4, Naming::Kernel);

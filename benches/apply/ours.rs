@@ -13,10 +13,8 @@ use nftwrap::wrap::Model;
 use crate::floor::Recording;
 use crate::nova::Nova;
 use crate::report::Round;
+use crate::support::replay::batches;
 use crate::{Candidate, Failure, host, pause};
-
-/// `NFNL_MSG_BATCH_BEGIN`, which tells batches from dump requests.
-const BATCH_BEGIN: u16 = 0x10;
 
 /// The library, `Layout::Iptables`.
 #[derive(Debug)]
@@ -53,8 +51,7 @@ pub(crate) fn record(host: Nova, text: &str, pairs: usize) -> Result<Recording, 
         change(&mut manager, host)?;
     }
     let sent = std::mem::take(&mut manager.kernel_mut().transport().sent);
-    let kind = |datagram: &Vec<u8>| datagram.get(4..6).and_then(|kind| kind.try_into().ok()).map(u16::from_ne_bytes);
-    let mut batches = sent.into_iter().filter(|datagram| kind(datagram) == Some(BATCH_BEGIN));
+    let mut batches = batches(sent);
     let mut recording = Recording { load: batches.next().unwrap_or_default(), ..Recording::default() };
     while let (Some(add), Some(remove)) = (batches.next(), batches.next()) {
         recording.changes.push((add, remove));

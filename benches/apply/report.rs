@@ -1,10 +1,11 @@
 //! What the rounds took, as a table for people or JSON lines for programs.
 
-use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
+
+use crate::support::machine::Machine;
+use crate::support::numbers::{Spread, human, megabytes, ratio, us};
 
 /// What one round of a candidate took: a full load, then the same guest added and removed a few times.
 #[derive(Debug, Default)]
@@ -28,24 +29,6 @@ pub(crate) struct Series {
     pub(crate) rounds: Vec<Round>,
     /// Why there are no rounds.
     pub(crate) skipped: Option<String>,
-}
-
-/// Median and extremes.
-#[derive(Debug, Clone, Copy)]
-struct Spread {
-    median: Duration,
-    min: Duration,
-    max: Duration,
-    samples: usize,
-}
-
-impl Spread {
-    fn of(samples: impl IntoIterator<Item = Duration>) -> Option<Self> {
-        let mut samples: Vec<Duration> = samples.into_iter().collect();
-        samples.sort();
-        let median = *samples.get(samples.len() / 2)?;
-        Some(Self { median, min: *samples.first()?, max: *samples.last()?, samples: samples.len() })
-    }
 }
 
 /// What was measured.
@@ -90,28 +73,14 @@ pub(crate) struct Size {
     pub(crate) batch: usize,
 }
 
-/// Prints what there is about the machine: enough to compare, not enough to recognise it.
+/// Prints what there is about the machine.
 pub(crate) fn machine(json: bool) {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model =
-        cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|(_, name)| name);
-    let model = model.unwrap_or("unknown");
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let date = first_line(Command::new("date").args(["-u", "+%F"]));
-    let tools = ["iptables-nft", "nft"].map(|tool| first_line(Command::new(tool).arg("--version"))).join("; ");
-    // Without what a distribution or a builder appends.
-    let kernel: String = kernel.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let machine = Machine::here();
     if json {
-        println!("{}", json!({"date": date, "kernel": kernel, "cpu": model, "cpus": cpus, "tools": tools}));
+        println!("{}", machine.json());
     } else {
-        println!("{date}, Linux {kernel}, {cpus} x {model}; {tools}");
+        println!("{machine}");
     }
-}
-
-fn first_line(command: &mut Command) -> String {
-    let output = command.output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).lines().next().unwrap_or("not installed").trim().to_owned()
 }
 
 /// Prints all candidates of one size. The first one is the floor that the others are divided by.
@@ -141,10 +110,6 @@ pub(crate) fn size(size: Size, series: &[Series], json: bool) {
     }
 }
 
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / 1e6
-}
-
 fn floor(series: &[Series], job: Job) -> Option<Duration> {
     Some(series.first()?.spread(job)?.median)
 }
@@ -154,26 +119,6 @@ fn cell(spread: Option<Spread>, floor: Option<Duration>) -> String {
     let ratio = floor.map_or(String::new(), |floor| format!("{:.2}x", ratio(spread.median, floor)));
     let range = format!("{} ({} .. {})", human(spread.median), human(spread.min), human(spread.max));
     format!("{range:>31}{ratio:>9}")
-}
-
-fn ratio(one: Duration, other: Duration) -> f64 {
-    one.as_secs_f64() / other.as_secs_f64()
-}
-
-/// Three digits and a unit.
-fn human(took: Duration) -> String {
-    let us = took.as_secs_f64() * 1e6;
-    let (value, unit) = match us {
-        us if us < 1e3 => (us, "us"),
-        us if us < 1e6 => (us / 1e3, "ms"),
-        us => (us / 1e6, "s"),
-    };
-    let digits = match value {
-        v if v < 10.0 => 2,
-        v if v < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{value:.digits$} {unit}")
 }
 
 fn lines(size: Size, one: &Series, floor: Option<&Series>) {
@@ -197,8 +142,4 @@ fn lines(size: Size, one: &Series, floor: Option<&Series>) {
     if let Some(remark) = one.remark() {
         println!("{}", json!({"candidate": one.name, "instances": size.instances, "remark": remark}));
     }
-}
-
-fn us(took: Duration) -> serde_json::Value {
-    json!((took.as_secs_f64() * 1e7).round() / 10.0)
 }

@@ -1,57 +1,21 @@
 //! The stock tools, each as an agent runs it: a process that reads a file. The time is that of the whole command.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use nftwrap::netlink::namespace::Namespace;
 
 use crate::nova::Nova;
 use crate::report::Round;
+use crate::support::command::{Scratch, nft};
 use crate::{Candidate, Failure, pause};
-
-/// A directory for the texts, which goes away with the value.
-#[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(crate) fn new() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("nftwrap-bench-{}", std::process::id()));
-        fs::create_dir_all(&path)?;
-        Ok(Self(path))
-    }
-
-    fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        let path = self.0.join(name);
-        fs::write(&path, text)?;
-        Ok(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing can be done about a directory that cannot be removed.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// `iptables-nft-restore` or `iptables-legacy-restore`.
 #[derive(Debug)]
 pub(crate) struct Restore<'a> {
     pub(crate) command: &'static str,
     pub(crate) scratch: &'a Scratch,
-}
-
-impl Restore<'_> {
-    fn run(&self, file: &Path, arguments: &[&str]) -> Result<Duration, Failure> {
-        let mut command = Command::new(self.command);
-        command.args(arguments).stdin(File::open(file)?);
-        // The legacy tools take a lock that all namespaces of the host share; a file of its own leaves the host alone.
-        command.env("XTABLES_LOCKFILE", self.scratch.0.join("xtables.lock"));
-        timed(&mut command)
-    }
 }
 
 impl Candidate for Restore<'_> {
@@ -64,12 +28,13 @@ impl Candidate for Restore<'_> {
         let add = self.scratch.write("add", &host.add_one())?;
         let remove = self.scratch.write("remove", &host.remove_one())?;
         Namespace::fresh()?.run(|| {
-            let mut round = Round { load: self.run(&load, &[])?, ..Round::default() };
+            let run = |file: &Path, arguments: &[&str]| self.scratch.restore(self.command, file, arguments);
+            let mut round = Round { load: run(&load, &[])?, ..Round::default() };
             for _ in 0..pairs {
                 pause();
-                round.add.push(self.run(&add, &["--noflush"])?);
+                round.add.push(run(&add, &["--noflush"])?);
                 pause();
-                round.remove.push(self.run(&remove, &["--noflush"])?);
+                round.remove.push(run(&remove, &["--noflush"])?);
             }
             Ok(round)
         })?
@@ -91,14 +56,13 @@ impl Candidate for Nft<'_> {
         let load = self.scratch.write("load.nft", &host.nft())?;
         let add = self.scratch.write("add.nft", &host.nft_add_one())?;
         Namespace::fresh()?.run(|| {
-            let run = |file: &Path| timed(Command::new("nft").arg("-f").arg(file));
-            let mut round = Round { load: run(&load)?, ..Round::default() };
+            let mut round = Round { load: nft(&load)?, ..Round::default() };
             for _ in 0..pairs {
                 pause();
-                round.add.push(run(&add)?);
+                round.add.push(nft(&add)?);
                 let remove = self.scratch.write("remove.nft", &host.nft_remove_one(jump_handle(host)?))?;
                 pause();
-                round.remove.push(run(&remove)?);
+                round.remove.push(nft(&remove)?);
             }
             Ok(round)
         })?
@@ -149,17 +113,4 @@ impl Candidate for Nftnl {
 fn nftnl_load() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?.parent()?.parent()?.join("nftnl-load");
     program.is_file().then_some(program)
-}
-
-/// Runs a command in the namespace of this thread; one that fails is no result.
-fn timed(command: &mut Command) -> Result<Duration, Failure> {
-    let start = Instant::now();
-    let output = command.stdout(Stdio::null()).stderr(Stdio::piped()).output();
-    let took = start.elapsed();
-    match output {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure("not installed".into())),
-        Err(error) => Err(error.into()),
-        Ok(output) if output.status.success() => Ok(took),
-        Ok(output) => Err(Failure(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
-    }
 }

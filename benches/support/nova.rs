@@ -50,9 +50,9 @@ pub(crate) struct Nova {
 }
 
 /// A rule of a guest in both languages; `{P}` stands for what comes before the name of a wrapped chain.
-struct Body {
-    iptables: String,
-    nft: String,
+pub(crate) struct Body {
+    pub(crate) iptables: String,
+    pub(crate) nft: String,
 }
 
 impl Body {
@@ -138,7 +138,7 @@ impl Nova {
         text.push_str("\t}\n");
         for instance in 1..=self.instances {
             let _ = writeln!(text, "\tchain {prefix}inst-{instance} {{");
-            for body in bodies(Family::V4, instance) {
+            for body in bodies(Family::V4, group(instance)) {
                 let _ = writeln!(text, "\t\t{}", body.nft.replace("{P}", prefix));
             }
             text.push_str("\t}\n");
@@ -153,7 +153,7 @@ impl Nova {
         let prefix = Naming::Kernel.prefix();
         let instance = self.instances + 1;
         let mut text = format!("add chain ip filter {prefix}inst-{instance}\n");
-        for body in bodies(Family::V4, instance) {
+        for body in bodies(Family::V4, group(instance)) {
             let _ = writeln!(text, "add rule ip filter {prefix}inst-{instance} {}", body.nft.replace("{P}", prefix));
         }
         let _ = writeln!(text, "add rule ip filter {prefix}local {}", nft_jump(prefix, instance));
@@ -199,7 +199,7 @@ pub(crate) fn group(instance: u32) -> u32 {
 }
 
 fn add_rules(text: &mut String, family: Family, prefix: &str, instance: u32) {
-    for body in bodies(family, instance) {
+    for body in bodies(family, group(instance)) {
         let _ = writeln!(text, "-A {prefix}inst-{instance} {}", body.iptables.replace("{P}", prefix));
     }
     let _ = match family {
@@ -216,18 +216,19 @@ fn nft_jump(prefix: &str, instance: u32) -> String {
     format!("ip daddr {} counter jump {prefix}inst-{instance}", address_v4(instance))
 }
 
-/// The ten rules of a guest: state, provider, DHCP or router advertisement, its own network, a single port, a range of
+/// The ten rules of a guest of this group: state, provider, DHCP or router advertisement, its own network, a single port, a range of
 /// ports with a network, ICMP, its group, fallback.
-fn bodies(family: Family, instance: u32) -> [Body; RULES_PER_INSTANCE] {
-    let group = group(instance);
+pub(crate) fn bodies(family: Family, group: u32) -> [Body; RULES_PER_INSTANCE] {
     let port = 5000 + group;
+    // The port alone makes a group distinct.
+    let network = group % GROUPS;
     let invalid = Body::new("-m state --state INVALID -j DROP", "ct state invalid counter drop");
     let known =
         Body::new("-m state --state RELATED,ESTABLISHED -j ACCEPT", "ct state established,related counter accept");
     let provider = Body::new("-j {P}provider", "counter jump {P}provider");
     let ssh = Body::new("-p tcp -m tcp --dport 22 -j ACCEPT", "tcp dport 22 counter accept");
     let fallback = Body::new("-j {P}sg-fallback", "counter jump {P}sg-fallback");
-    let [router, network, range, icmp, group] = match family {
+    let [router, own, range, icmp, group] = match family {
         Family::V4 => [
             Body::new(
                 "-s 10.16.0.1/32 -p udp -m udp --sport 67 --dport 68 -j ACCEPT",
@@ -240,8 +241,8 @@ fn bodies(family: Family, instance: u32) -> [Body; RULES_PER_INSTANCE] {
             ),
             Body::new("-p icmp -j ACCEPT", "ip protocol icmp counter accept"),
             Body::new(
-                format!("-s 172.20.{group}.0/24 -p tcp -m tcp --dport {port} -j ACCEPT"),
-                format!("ip saddr 172.20.{group}.0/24 tcp dport {port} counter accept"),
+                format!("-s 172.20.{network}.0/24 -p tcp -m tcp --dport {port} -j ACCEPT"),
+                format!("ip saddr 172.20.{network}.0/24 tcp dport {port} counter accept"),
             ),
         ],
         Family::V6 => [
@@ -261,10 +262,10 @@ fn bodies(family: Family, instance: u32) -> [Body; RULES_PER_INSTANCE] {
             ),
         ],
     };
-    [invalid, known, provider, router, network, ssh, range, icmp, group, fallback]
+    [invalid, known, provider, router, own, ssh, range, icmp, group, fallback]
 }
 
-const NAT: &str = "\
+pub(crate) const NAT: &str = "\
 *nat
 :PREROUTING ACCEPT [0:0]
 :INPUT ACCEPT [0:0]
@@ -285,7 +286,7 @@ const NAT: &str = "\
 COMMIT
 ";
 
-const MANGLE: &str = "\
+pub(crate) const MANGLE: &str = "\
 *mangle
 :PREROUTING ACCEPT [0:0]
 :INPUT ACCEPT [0:0]
@@ -297,7 +298,7 @@ const MANGLE: &str = "\
 COMMIT
 ";
 
-const FILTER: &str = "\
+pub(crate) const FILTER: &str = "\
 -A INPUT -j {P}INPUT
 -A FORWARD -j nova-filter-top
 -A FORWARD -j {P}FORWARD
@@ -308,14 +309,14 @@ const FILTER: &str = "\
 ";
 
 /// What plugging the bridge and the provider firewall add.
-const PLUGGED: &str = "\
+pub(crate) const PLUGGED: &str = "\
 -A {P}FORWARD -i br100 -j ACCEPT
 -A {P}FORWARD -o br100 -j ACCEPT
 -A {P}provider -s 198.51.100.99/32 -p tcp -m multiport --dports 1:65535 -j DROP
 -A {P}provider -s 203.0.113.0/24 -p icmp -m icmp --icmp-type 8/0 -j DROP
 ";
 
-const NFT_SKELETON: &str = "\
+pub(crate) const NFT_SKELETON: &str = "\
 table ip nat {
 	chain {P}OUTPUT { }
 	chain {P}POSTROUTING { }
