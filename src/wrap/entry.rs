@@ -38,6 +38,12 @@ impl RuleKey {
     pub const MIN: Self = Self { place: Place::Top, serial: 0 };
     /// No key is greater.
     pub const MAX: Self = Self { place: Place::Bottom, serial: u32::MAX };
+
+    /// A key, for tests of what is ordered by keys.
+    #[cfg(test)]
+    pub(crate) const fn new(place: Place, serial: u32) -> Self {
+        Self { place, serial }
+    }
 }
 
 /// A rule to be added: `Addition::new(rule).top().tagged("floating_ip")`.

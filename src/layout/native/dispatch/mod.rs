@@ -26,8 +26,22 @@
 //!
 //! How it is tested: random changes and rollbacks beside the definition above, written down as such.
 
+mod change;
+mod order;
+mod pending;
+mod rebuild;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Bound;
+
+use self::pending::Pending;
+use self::stored::{Count, Group, Head, Stored};
 use super::analysis::Effects;
 use super::field::{Fields, Key};
+use super::store::{Map, Slab, Sorted};
+use crate::rule::Family;
 use crate::wrap::RuleKey;
 
 /// Rules from which on a lookup is better than asking one after the other.
@@ -46,12 +60,12 @@ pub(super) struct SignatureId(pub(super) u32);
 pub(super) struct RunId(pub(super) u32);
 
 /// What the index wants to know of a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
     /// Its signature, if it can be in a run. Rules of one signature have keys of the same fields.
     pub(super) signature: Option<SignatureId>,
     /// Its key, if it has one; it does with a signature.
-    pub(super) key: Option<(Fields, Key)>,
+    pub(super) key: Option<(&'a Fields, &'a Key)>,
     /// What it does: equal numbers do the same.
     pub(super) action: u64,
     /// What can become of a packet in it.
@@ -148,92 +162,247 @@ pub(super) struct RuleChange {
 }
 
 /// The dispatchers of a table.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Index {}
+///
+/// Changes go between [`begin`](Self::begin) and [`commit`](Self::commit); within, any number of times,
+/// [`take_changes`](Self::take_changes) brings everything up to date and says what that came to.
+///
+/// Invariant: [`rules`](Self::rules), [`twins`](Self::twins), [`counts`](Self::counts) and [`active`](Self::active) are up
+/// to date after every call; everything else is for chains that are not stale.
+#[derive(Debug, Clone)]
+pub(super) struct Index {
+    family: Family,
+    /// Every list of fields that a key was ever of: few, and never forgotten.
+    fields: Vec<Fields>,
+    /// Chains that are dispatchers, or would be if no dispatch reached them.
+    heads: Map<ChainIx, Head>,
+    /// The rules of dispatchers.
+    rules: Sorted<(ChainIx, RuleKey), Stored>,
+    /// Rules with a signature by the hash of their key: where a key stands again.
+    twins: Sorted<(ChainIx, SignatureId, u32, RuleKey), ()>,
+    /// How many rules of a dispatcher have a signature.
+    counts: Map<(ChainIx, SignatureId), Count>,
+    /// The active signatures of a dispatcher.
+    active: Sorted<(ChainIx, SignatureId), ()>,
+    /// How many keyed rules of a dispatcher do the same, where there are several active signatures.
+    actions: Sorted<(ChainIx, u64), u32>,
+    /// The plain rules, each with a keyed one after it that it does not commute with.
+    plain: Sorted<(ChainIx, RuleKey), Option<RuleKey>>,
+    /// The plain rules that have one.
+    barriers: Sorted<(ChainIx, RuleKey), ()>,
+    groups: Slab<Group>,
+    /// The groups by layer and first rule.
+    starts: Sorted<(ChainIx, SignatureId, u32, RuleKey), u32>,
+    /// What dispatchers are made of; a run stands where its first rule does.
+    pieces: Sorted<(ChainIx, RuleKey), Option<RunId>>,
+    /// What is not taken yet.
+    pending: Pending,
+}
 
 impl Index {
     /// Without any chain.
-    pub(super) fn new(family: crate::rule::Family) -> Self {
-        let _ = family;
-        Self {}
+    pub(super) fn new(family: Family) -> Self {
+        Self {
+            family,
+            fields: Vec::new(),
+            heads: Map::default(),
+            rules: Sorted::default(),
+            twins: Sorted::default(),
+            counts: Map::default(),
+            active: Sorted::default(),
+            actions: Sorted::default(),
+            plain: Sorted::default(),
+            barriers: Sorted::default(),
+            groups: Slab::default(),
+            starts: Sorted::default(),
+            pieces: Sorted::default(),
+            pending: Pending::default(),
+        }
     }
 
     /// From here on changes can be taken back. Changes that were not taken are forgotten.
-    pub(super) fn begin(&mut self) {}
+    pub(super) fn begin(&mut self) {
+        self.pending = Pending::default();
+        self.heads.begin();
+        self.rules.begin();
+        self.twins.begin();
+        self.counts.begin();
+        self.active.begin();
+        self.actions.begin();
+        self.plain.begin();
+        self.barriers.begin();
+        self.groups.begin();
+        self.starts.begin();
+        self.pieces.begin();
+    }
 
     /// Keeps what was done since [`begin`](Self::begin).
-    pub(super) fn commit(&mut self) {}
+    pub(super) fn commit(&mut self) {
+        self.heads.commit();
+        self.rules.commit();
+        self.twins.commit();
+        self.counts.commit();
+        self.active.commit();
+        self.actions.commit();
+        self.plain.commit();
+        self.barriers.commit();
+        self.groups.commit();
+        self.starts.commit();
+        self.pieces.commit();
+    }
 
     /// Takes back what was done since [`begin`](Self::begin).
-    pub(super) fn rollback(&mut self) {}
-
-    /// All rules of a chain: for one that is not [held](Self::is_held), or of which is not known what changed. The index
-    /// keeps them only when the chain is a dispatcher.
-    pub(super) fn load(&mut self, chain: ChainIx, reached: bool, rules: &[(RuleKey, Entry)]) {
-        let _ = (chain, reached, rules);
+    pub(super) fn rollback(&mut self) {
+        self.pending = Pending::default();
+        self.heads.rollback();
+        self.rules.rollback();
+        self.twins.rollback();
+        self.counts.rollback();
+        self.active.rollback();
+        self.actions.rollback();
+        self.plain.rollback();
+        self.barriers.rollback();
+        self.groups.rollback();
+        self.starts.rollback();
+        self.pieces.rollback();
     }
 
-    /// The chain is not there any more.
+    /// All rules of a chain, in order: for one that is no dispatcher, or of which is not known what changed. Nothing is
+    /// kept of a chain that is none. `reached` is whether a dispatch reaches it.
+    pub(super) fn load<'a>(
+        &mut self,
+        chain: ChainIx,
+        reached: bool,
+        rules: impl Iterator<Item = (RuleKey, Entry<'a>)> + Clone,
+    ) {
+        let (candidate, verdicts) = weigh(rules.clone().map(|(_, entry)| entry));
+        if !candidate || (reached && verdicts) {
+            self.forget(chain);
+            if candidate {
+                self.heads.insert(chain, Head { reached, ..Head::default() });
+            }
+            return;
+        }
+        let held = self.is_dispatcher(chain);
+        if !held {
+            self.pending.chain(chain, false);
+            self.heads.insert(chain, Head { held: true, stale: true, ..Head::default() });
+        }
+        self.set_reached(chain, reached);
+        if held {
+            let mut known = whole(&self.rules, chain).map(|(rule, _)| rule).peekable();
+            let mut gone: Vec<RuleKey> = Vec::new();
+            for (rule, _) in rules.clone() {
+                while let Some(before) = known.next_if(|known| *known < rule) {
+                    gone.push(before);
+                }
+                known.next_if_eq(&rule);
+            }
+            gone.extend(known);
+            gone.into_iter().for_each(|rule| self.remove(chain, rule));
+        }
+        for (rule, entry) in rules {
+            if !held || !self.rules.get(&(chain, rule)).is_some_and(|stored| self.is_same(stored, entry)) {
+                self.insert(chain, rule, entry);
+            }
+        }
+    }
+
+    /// The chain is not there any more, or not as a dispatcher.
     pub(super) fn forget(&mut self, chain: ChainIx) {
-        let _ = chain;
+        if self.is_dispatcher(chain) {
+            self.drop_rules(chain);
+        }
+        if self.heads.get(&chain).is_some() {
+            self.heads.remove(&chain);
+        }
     }
 
-    /// Whether the index has the rules of the chain, and takes [`insert`](Self::insert), [`remove`](Self::remove) and
-    /// [`update`](Self::update): a dispatcher as of the last [`take_changes`](Self::take_changes). All others are to be
-    /// [loaded](Self::load) when they changed.
-    pub(super) fn is_held(&self, chain: ChainIx) -> bool {
-        let _ = chain;
-        false
-    }
-
-    /// A new rule of a chain that is held.
-    pub(super) fn insert(&mut self, chain: ChainIx, rule: RuleKey, entry: Entry) {
-        let _ = (chain, rule, entry);
-    }
-
-    /// A rule of a chain that is held is gone.
-    pub(super) fn remove(&mut self, chain: ChainIx, rule: RuleKey) {
-        let _ = (chain, rule);
-    }
-
-    /// A rule of a chain that is held does something else: it jumps to a chain that changed.
-    pub(super) fn update(&mut self, chain: ChainIx, rule: RuleKey, action: u64, effects: Effects) {
-        let _ = (chain, rule, action, effects);
-    }
-
-    /// Whether a dispatch reaches the chain. Returns true when it is not held and is to be [loaded](Self::load), because
-    /// it may be a dispatcher now.
+    /// Whether a dispatch reaches the chain. Returns true when it is no dispatcher and is to be [loaded](Self::load),
+    /// because it may be one now.
     pub(super) fn set_reached(&mut self, chain: ChainIx, reached: bool) -> bool {
-        let _ = (chain, reached);
-        false
+        let Some(&head) = self.heads.get(&chain) else { return false };
+        if head.reached != reached {
+            self.pending.chain(chain, head.held);
+            self.heads.insert(chain, Head { reached, ..head });
+        }
+        !head.held && !reached
     }
 
-    /// Whether the chain is a dispatcher.
+    /// Whether the chain is a dispatcher, as of the last [`take_changes`](Self::take_changes) or
+    /// [`load`](Self::load). Of dispatchers the index has the rules: it is told which come, go and change, by
+    /// [`insert`](Self::insert), [`remove`](Self::remove) and [`update`](Self::update).
     pub(super) fn is_dispatcher(&self, chain: ChainIx) -> bool {
-        let _ = chain;
-        false
+        self.heads.get(&chain).is_some_and(|head| head.held)
     }
 
     /// What a dispatcher is made of, in order.
     pub(super) fn pieces(&self, chain: ChainIx) -> impl Iterator<Item = Piece> {
-        let _ = chain;
-        std::iter::empty()
+        whole(&self.pieces, chain).map(|(rule, run)| run.map_or(Piece::Rule(rule), Piece::Run))
     }
 
     /// A run, if it lives.
     pub(super) fn run(&self, run: RunId) -> Option<Run> {
-        let _ = run;
-        None
+        let group = self.groups.get(run.0).filter(|group| group.run)?;
+        Some(Run { chain: group.chain, signature: group.signature, len: group.len as usize })
     }
 
     /// The elements of a run, in the order of their rules.
     pub(super) fn elements(&self, run: RunId) -> impl Iterator<Item = (&Key, RuleKey)> {
-        let _ = run;
-        std::iter::empty()
+        self.members(run.0).filter_map(|(rule, stored)| stored.key.as_ref().map(|(_, key)| (key, rule)))
     }
 
-    /// What changed since the last time.
-    pub(super) fn take_changes(&mut self) -> Changes {
-        Changes::default()
+    /// How a rule of a dispatcher stands, with its action.
+    pub(super) fn standing(&self, chain: ChainIx, rule: RuleKey) -> Option<(Standing, u64)> {
+        let stored = self.rules.get(&(chain, rule))?;
+        let run = stored.group.filter(|&group| self.groups.get(group).is_some_and(|group| group.run));
+        Some((run.map_or(Standing::Plain, |run| Standing::Run(RunId(run))), stored.action))
     }
+
+    /// The rules of a group, in order.
+    fn members(&self, number: u32) -> impl Iterator<Item = (RuleKey, &Stored)> {
+        let group = self.groups.get(number);
+        let (len, range) =
+            group.map_or((0, None), |g| (g.len as usize, Some((g.chain, g.first)..=(g.chain, RuleKey::MAX))));
+        let rules = range.into_iter().flat_map(|range| self.rules.range(range));
+        rules
+            .filter(move |(_, stored)| stored.group == Some(number))
+            .take(len)
+            .map(|((_, rule), stored)| (*rule, stored))
+    }
+}
+
+/// Whether rules make a dispatcher, and whether those of active signatures have nothing but verdicts.
+fn weigh<'a>(rules: impl Iterator<Item = Entry<'a>>) -> (bool, bool) {
+    let mut signatures: Vec<(SignatureId, bool)> =
+        rules.filter_map(|entry| Some((entry.signature?, entry.verdict_only))).collect();
+    signatures.sort_unstable();
+    let active = signatures.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() >= DISPATCH_MIN);
+    active.fold((false, true), |(_, verdicts), same| (true, verdicts && same.iter().all(|(_, only)| *only)))
+}
+
+/// What is there for the rules of a chain, in order.
+fn whole<V: Clone>(
+    map: &Sorted<(ChainIx, RuleKey), V>,
+    chain: ChainIx,
+) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
+    map.range((chain, RuleKey::MIN)..=(chain, RuleKey::MAX)).map(|((_, rule), value)| (*rule, value))
+}
+
+/// What is there for the rules before one.
+fn before<V: Clone>(
+    map: &Sorted<(ChainIx, RuleKey), V>,
+    chain: ChainIx,
+    rule: RuleKey,
+) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
+    map.range((chain, RuleKey::MIN)..(chain, rule)).map(|((_, rule), value)| (*rule, value))
+}
+
+/// What is there for the rules after one.
+fn after<V: Clone>(
+    map: &Sorted<(ChainIx, RuleKey), V>,
+    chain: ChainIx,
+    rule: RuleKey,
+) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
+    let range = (Bound::Excluded((chain, rule)), Bound::Included((chain, RuleKey::MAX)));
+    map.range(range).map(|((_, rule), value)| (*rule, value))
 }
