@@ -25,18 +25,33 @@
 
 pub mod analysis;
 pub mod codegen;
+mod compiler;
 pub mod declare;
 pub mod delta;
 #[allow(dead_code, reason = "the compiler that uses it is being written")]
 mod dispatch;
+mod error;
 pub mod families;
 pub mod field;
 pub mod folding;
+mod graph;
+mod hash;
 pub mod item;
 pub mod lift;
+mod names;
+mod rules;
+pub mod seed;
+mod sets;
+mod sharing;
 #[allow(dead_code, reason = "the compiler that uses it is being written")]
 mod store;
+mod table;
+#[cfg(test)]
+mod tests;
 pub mod tlv;
 
+pub use compiler::Compiler;
 pub use delta::{ChainDelta, ChainHead, Delta, Fate, SetDelta, TableDelta};
+pub use error::Error;
 pub use item::{BodyId, Form, Item, RuleId, SetId};
+pub use seed::{ContentHash, Seeds};

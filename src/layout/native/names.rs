@@ -1,0 +1,58 @@
+//! The names that the compiler gives.
+//!
+//! Owns: how tables, bodies and sets are called.
+//! Never: gives a name twice; numbers come from those who make the things.
+//!
+//! Invariant: what the compiler names has a slash after the first part, and no chain of a model that
+//! [`Names::is_ours`] refuses does.
+
+use crate::name::{ChainName, NameError, SetName, TableName, WrapName};
+use crate::wrap::TableKind;
+
+/// What is in front of names when the model has no component.
+const WITHOUT_COMPONENT: &str = "nftwrap";
+
+/// The names of one component in one group.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    group: String,
+    prefix: String,
+}
+
+impl Names {
+    pub(super) fn new(group: Option<&WrapName>, component: Option<&WrapName>) -> Self {
+        let prefix = component.map_or(WITHOUT_COMPONENT, WrapName::as_str).to_owned();
+        let group = group.map_or_else(|| prefix.clone(), |group| group.as_str().to_owned());
+        Self { group, prefix }
+    }
+
+    /// The table of that kind, in both families.
+    pub(super) fn table(&self, kind: TableKind) -> Result<TableName, NameError> {
+        TableName::new(&format!("{}-{}", self.group, kind.name()))
+    }
+
+    /// The body of that number.
+    pub(super) fn body(&self, number: u32) -> Option<ChainName> {
+        ChainName::new(&format!("{}/{number}", self.prefix)).ok()
+    }
+
+    /// The verdict map of actions.
+    pub(super) fn actions(&self) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/actions", self.prefix))
+    }
+
+    /// The directory of chains.
+    pub(super) fn directory(&self) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/chains", self.prefix))
+    }
+
+    /// The map or set of a run.
+    pub(super) fn run(&self, number: u32) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/map/{number}", self.prefix))
+    }
+
+    /// Whether a chain's name is one that the compiler could give.
+    pub(super) fn is_ours(&self, chain: &ChainName) -> bool {
+        chain.as_str().strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+}

@@ -1,0 +1,232 @@
+//! The sets and maps of a table and what is in them.
+//!
+//! Owns: their numbers, declarations and elements, the numbers of actions, and which of it an update changed.
+//! Never: decides what a set is for.
+//!
+//! Sets are a list in the kernel, so there are few of them; elements are hashed there, so there may be many. What an
+//! update changes is found while it changes: the first change of an element keeps what was there, and at the end only
+//! those are looked at.
+//!
+//! Invariant: an element that was put and taken away again within an update is no change.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::delta::{Fate, SetDelta};
+use super::hash::Hash;
+use super::item::{BodyId, SetId};
+use super::seed::Seeds;
+use crate::name::{ChainName, SetName};
+use crate::nft::expr::Verdict;
+use crate::nft::{Element, ElementData, Set};
+
+/// What an element holds beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Value {
+    pub(super) data: Option<ElementData>,
+    pub(super) userdata: Option<Box<[u8]>>,
+}
+
+/// A set of the table.
+#[derive(Debug)]
+struct Known {
+    set: Box<Set>,
+    elements: HashMap<Box<[u8]>, Value>,
+}
+
+/// Where an action of a choice map leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Choice {
+    Accept,
+    Drop,
+    Return,
+    Jump(BodyId),
+    Goto(BodyId),
+}
+
+/// An action and how many elements have it.
+#[derive(Debug)]
+struct Numbered {
+    number: u32,
+    uses: u32,
+}
+
+/// The numbers of actions that are the same in every table; others follow.
+const FIRST_ACTION: u32 = 4;
+
+/// The sets of a table.
+#[derive(Debug, Default)]
+pub(super) struct Sets {
+    sets: HashMap<SetId, Known>,
+    next: u32,
+    actions: HashMap<Choice, Numbered>,
+    next_action: u32,
+    by_number: HashMap<u32, Choice>,
+    /// Numbers of sets that stand in the kernel, by the hash of their identity; several may have one.
+    set_seeds: HashMap<Hash, Vec<u32>>,
+    /// Numbers of actions that stand there.
+    action_seeds: HashMap<Verdict, u32>,
+    /// Sets that came or went: what they were before.
+    before: BTreeMap<SetId, Option<SetName>>,
+    /// Elements of sets that were there before and are still: what they were.
+    changed: BTreeMap<SetId, BTreeMap<Box<[u8]>, Option<Value>>>,
+}
+
+impl Sets {
+    /// Takes the numbers of what stands in the kernel.
+    pub(super) fn seed(&mut self, seeds: Seeds) {
+        self.next = self.next.max(seeds.next_set);
+        self.next_action = self.next_action.max(seeds.next_action);
+        // Taken from the end, so that the first comes first.
+        for (hash, number) in seeds.sets.into_iter().rev() {
+            self.set_seeds.entry(Hash(hash)).or_default().push(number);
+        }
+        self.action_seeds = seeds.actions.into_iter().collect();
+    }
+
+    /// The name of a set.
+    pub(super) fn name(&self, id: SetId) -> Option<&SetName> {
+        self.sets.get(&id).map(|known| &known.set.name)
+    }
+
+    /// A number for a new set: the one that it has in the kernel, or the next.
+    pub(super) fn number(&mut self, identity: Hash) -> SetId {
+        let seed = self.set_seeds.get_mut(&identity).and_then(Vec::pop);
+        SetId(seed.unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        }))
+    }
+
+    /// Makes a set.
+    pub(super) fn make(&mut self, id: SetId, set: Set) {
+        self.before.entry(id).or_insert(None);
+        self.sets.insert(id, Known { set: Box::new(set), elements: HashMap::new() });
+    }
+
+    /// Takes a set away, with its elements.
+    pub(super) fn remove(&mut self, id: SetId) {
+        if let Some(known) = self.sets.remove(&id) {
+            self.before.entry(id).or_insert(Some(known.set.name));
+            self.changed.remove(&id);
+        }
+    }
+
+    /// The element of a key.
+    pub(super) fn value(&self, id: SetId, key: &[u8]) -> Option<&Value> {
+        self.sets.get(&id)?.elements.get(key)
+    }
+
+    /// Puts an element, or takes it away.
+    pub(super) fn put(&mut self, id: SetId, key: &[u8], value: Option<Value>) {
+        let Some(known) = self.sets.get_mut(&id) else { return };
+        let old = match value {
+            Some(value) => known.elements.insert(key.into(), value),
+            None => known.elements.remove(key),
+        };
+        // All elements of a set that is new are sent.
+        if !self.before.contains_key(&id) {
+            self.changed.entry(id).or_default().entry(key.into()).or_insert(old);
+        }
+    }
+
+    /// The number of an action, counted as used once more. `map` is the verdict map; `name` the chain it leads to.
+    pub(super) fn take_action(&mut self, map: SetId, choice: Choice, name: Option<&ChainName>) -> u32 {
+        if let Some(known) = self.actions.get_mut(&choice) {
+            known.uses += 1;
+            return known.number;
+        }
+        let verdict = match (choice, name) {
+            (Choice::Accept, _) => Verdict::Accept,
+            (Choice::Drop, _) => Verdict::Drop,
+            (Choice::Return, _) | (_, None) => Verdict::Return,
+            (Choice::Jump(_), Some(name)) => Verdict::Jump(name.clone()),
+            (Choice::Goto(_), Some(name)) => Verdict::Goto(name.clone()),
+        };
+        let number = match choice {
+            Choice::Accept => 1,
+            Choice::Drop => 2,
+            Choice::Return => 3,
+            Choice::Jump(_) | Choice::Goto(_) => self.action_seeds.remove(&verdict).unwrap_or_else(|| {
+                self.next_action = self.next_action.max(FIRST_ACTION) + 1;
+                self.next_action - 1
+            }),
+        };
+        self.actions.insert(choice, Numbered { number, uses: 1 });
+        self.by_number.insert(number, choice);
+        let value = Value { data: Some(ElementData::Verdict(verdict)), userdata: None };
+        self.put(map, &number.to_ne_bytes(), Some(value));
+        number
+    }
+
+    /// Takes one use of an action back. It goes with the last one.
+    pub(super) fn release_action(&mut self, map: SetId, number: u32) {
+        let Some(choice) = self.by_number.get(&number).copied() else { return };
+        let Some(known) = self.actions.get_mut(&choice) else { return };
+        known.uses -= 1;
+        if known.uses == 0 {
+            self.actions.remove(&choice);
+            self.by_number.remove(&number);
+            self.put(map, &number.to_ne_bytes(), None);
+        }
+    }
+
+    /// The number of the action that an element of a choice map has.
+    pub(super) fn action(&self, id: SetId, key: &[u8]) -> Option<u32> {
+        self.value(id, key).and_then(number)
+    }
+
+    /// The numbers of the actions of all elements.
+    pub(super) fn numbers(&self, id: SetId) -> Vec<u32> {
+        self.sets.get(&id).into_iter().flat_map(|known| known.elements.values()).filter_map(number).collect()
+    }
+
+    /// What the update changed, by number. It starts anew with the next.
+    pub(super) fn take_changes(&mut self) -> Vec<SetDelta> {
+        self.set_seeds.clear();
+        self.action_seeds.clear();
+        let mut deltas = Vec::new();
+        for (id, before) in std::mem::take(&mut self.before) {
+            match (before, self.sets.get(&id)) {
+                // Numbers are not used again, so what was there and is there is something that never went.
+                (None, Some(known)) => {
+                    let mut added: Vec<Element> = known.elements.iter().map(|(key, v)| element(key, v)).collect();
+                    added.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+                    let (name, fate) = (known.set.name.clone(), Fate::New(known.set.clone()));
+                    deltas.push(SetDelta { name, fate, removed: Vec::new(), added });
+                }
+                (Some(name), None) => {
+                    deltas.push(SetDelta { name, fate: Fate::Gone, removed: Vec::new(), added: Vec::new() });
+                }
+                _ => {}
+            }
+        }
+        for (id, elements) in std::mem::take(&mut self.changed) {
+            let Some(known) = self.sets.get(&id) else { continue };
+            let (mut removed, mut added) = (Vec::new(), Vec::new());
+            for (key, before) in elements {
+                let now = known.elements.get(&key);
+                if before.as_ref() == now {
+                    continue;
+                }
+                removed.extend(before.map(|_| Element::new(&key)));
+                added.extend(now.map(|value| element(&key, value)));
+            }
+            if !removed.is_empty() || !added.is_empty() {
+                deltas.push(SetDelta { name: known.set.name.clone(), fate: Fate::Kept, removed, added });
+            }
+        }
+        deltas
+    }
+}
+
+fn number(value: &Value) -> Option<u32> {
+    match &value.data {
+        Some(ElementData::Value(bytes)) => Some(u32::from_ne_bytes((**bytes).try_into().ok()?)),
+        _ => None,
+    }
+}
+
+fn element(key: &[u8], value: &Value) -> Element {
+    let Value { data, userdata } = value.clone();
+    Element { data, userdata, ..Element::new(key) }
+}

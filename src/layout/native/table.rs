@@ -1,0 +1,422 @@
+//! One table of the model, compiled.
+//!
+//! Owns: the order of an update: edits, then who dispatches, then contents from below upwards, then what is sent.
+//! Never: looks at a chain that neither changed nor leads to one that became another kernel chain.
+//!
+//! Invariant: after an update every chain of the model has its kernel chain, and every element of a run leads where its
+//! rule does.
+
+mod dispatch;
+mod send;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::codegen::{self, Code};
+use super::declare::{SetKind, declare};
+use super::delta::{ChainDelta, ChainHead, Fate, TableDelta};
+use super::dispatch::{ChainIx, Elements, Entry, Index, Piece, RunId, Standing};
+use super::error::Error;
+use super::field::{Fields, Key};
+use super::graph::{Edge, Graph};
+use super::hash::Hash;
+use super::item::{BodyId, Form, Item, RuleId, SetId};
+use super::names::Names;
+use super::rules::{Class, Rules, Signature};
+use super::seed::Seeds;
+use super::sets::{Choice, Sets};
+use super::sharing::{Bodies, Move};
+use super::tlv::{Kind, SetTag, Tags};
+use crate::compile::native::Fallback;
+use crate::compile::{CompileError, Ipsets, Program};
+use crate::layout::{Native, Passes};
+use crate::name::{ChainName, Comment, SetName, TableName, WrapName};
+use crate::nft::userdata::{Owner, Role, Userdata};
+use crate::nft::{BaseChain, Policy};
+use crate::rule::Rule;
+use crate::wrap::{self, ChainKind, RuleKey, TableId};
+
+/// The verdict map of actions has a number that no other set gets.
+pub(super) const ACTIONS: SetId = SetId(u32::MAX);
+/// And so has the directory.
+pub(super) const DIRECTORY: SetId = SetId(u32::MAX - 1);
+
+/// What the settings say, for all tables.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) native: Native,
+    pub(super) component: Option<WrapName>,
+    pub(super) names: Names,
+}
+
+impl Setup {
+    /// Whether all components of the group share chains of that kind.
+    fn is_common(&self, kind: ChainKind) -> bool {
+        self.native.shared && !matches!(kind, ChainKind::Wrapped)
+    }
+}
+
+/// A chain of the model.
+#[derive(Debug, Default)]
+struct State {
+    /// What it is; `None`: somebody only jumps to it.
+    kind: Option<ChainKind>,
+    policy: Option<Policy>,
+    rules: BTreeMap<RuleKey, RuleId>,
+    /// Elements of runs that lead here, and name the chain.
+    reached: u32,
+}
+
+/// The map of a run, and the rule that looks it up.
+#[derive(Debug)]
+struct Run {
+    set: SetId,
+    item: Item,
+}
+
+/// One table of the model, compiled.
+#[derive(Debug)]
+pub(super) struct Table {
+    id: TableId,
+    setup: Arc<Setup>,
+    name: TableName,
+    new: bool,
+    rules: Rules,
+    graph: Graph,
+    dispatch: Index,
+    bodies: Bodies,
+    sets: Sets,
+    chains: HashMap<ChainIx, State>,
+    runs: HashMap<RunId, Run>,
+    /// What the fields of each set are, to write its lookups.
+    fields: HashMap<SetId, Fields>,
+    /// In which run a rule stands.
+    standing: HashMap<(ChainIx, RuleKey), RunId>,
+    /// Elements of runs to put, once it is known where everything leads; `None`: to take away.
+    pending: BTreeMap<(RunId, Key), Option<RuleKey>>,
+    /// Chains to compile.
+    dirty: BTreeSet<ChainIx>,
+    /// Chains whose place in the directory may have changed.
+    listed: BTreeSet<ChainIx>,
+    /// Base chains whose policy changed.
+    policies: BTreeSet<ChainIx>,
+}
+
+impl Table {
+    pub(super) fn new(id: TableId, setup: Arc<Setup>, seeds: Seeds) -> Result<Self, Error> {
+        let name = setup.names.table(id.kind)?;
+        let mut sets = Sets::default();
+        let mut bodies = Bodies::default();
+        bodies.seed(seeds.bodies.iter().map(|(hash, number)| (Hash(*hash), *number)).collect(), seeds.next_body);
+        sets.seed(seeds);
+        for (set, kind, tag, name) in [
+            (ACTIONS, SetKind::Actions, Kind::Actions, setup.names.actions()?),
+            (DIRECTORY, SetKind::Directory, Kind::Directory, setup.names.directory()?),
+        ] {
+            let mut declared = declare(&kind, id.family, &setup.names.table(id.kind)?, &name, false);
+            let tag = SetTag { kind: tag, context: Fields::default(), fields: Fields::default() };
+            declared.userdata = Tags { set: Some(tag), ..Tags::default() }.encode().ok();
+            sets.make(set, declared);
+        }
+        Ok(Self {
+            id,
+            name,
+            new: true,
+            dispatch: Index::new(id.family),
+            setup,
+            rules: Rules::default(),
+            graph: Graph::default(),
+            bodies,
+            sets,
+            chains: HashMap::new(),
+            runs: HashMap::new(),
+            fields: HashMap::new(),
+            standing: HashMap::new(),
+            pending: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            listed: BTreeSet::new(),
+            policies: BTreeSet::new(),
+        })
+    }
+
+    fn passes(&self) -> Passes {
+        self.setup.native.passes
+    }
+
+    /// Brings the state to the model's table. On an error nothing is known any more, unless it is of a rule.
+    pub(super) fn update(&mut self, table: &wrap::Table, ipsets: &dyn Ipsets) -> Result<TableDelta, Error> {
+        // From nothing, everything has changed.
+        let changed: Vec<&ChainName> =
+            if self.new { table.chains().map(wrap::Chain::name).collect() } else { table.dirty().collect() };
+        self.check_rules(table, &changed, ipsets)?;
+        self.dispatch.begin();
+        for name in changed {
+            self.edit(table, name);
+        }
+        if self.graph.too_high || self.leads_nowhere() {
+            return Err(inconsistent());
+        }
+        self.settle_dispatch()?;
+        self.compile()?;
+        self.fill();
+        let delta = self.delta()?;
+        self.dispatch.commit();
+        Ok(delta)
+    }
+
+    /// Refuses rules that have no program, before anything is changed.
+    fn check_rules(&self, table: &wrap::Table, changed: &[&ChainName], ipsets: &dyn Ipsets) -> Result<(), Error> {
+        let mut program = Program::default();
+        for &name in changed {
+            let Some(chain) = table.chain(name) else { continue };
+            if self.setup.names.is_ours(name) {
+                return Err(Error::Reserved { table: self.id, chain: name.clone() });
+            }
+            let mut check = |entry: &wrap::Entry| {
+                let rule = entry.rule();
+                if self.rules.knows(rule) {
+                    return Ok(());
+                }
+                let written = codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program);
+                let error = |source| {
+                    let (table, chain, line) = (self.id, name.clone(), entry.line());
+                    Error::Rule { table, chain, line, rule: rule.clone(), source }
+                };
+                written.map(drop).map_err(error)
+            };
+            match chain.edits() {
+                Some(edits) if !self.new => edits.added().try_for_each(&mut check)?,
+                _ => chain.rules().try_for_each(&mut check)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what changed in a chain of the model.
+    fn edit(&mut self, table: &wrap::Table, name: &ChainName) {
+        let ix = self.graph.number(name);
+        let chain = table.chain(name);
+        let state = self.chains.entry(ix).or_default();
+        let kind = chain.map(wrap::Chain::kind).filter(|kind| *kind != ChainKind::Foreign);
+        let policy = chain.and_then(wrap::Chain::policy);
+        if state.policy != policy {
+            state.policy = policy;
+            self.policies.insert(ix);
+        }
+        state.kind = kind;
+        self.listed.insert(ix);
+        match chain.map(|chain| (chain, chain.edits())) {
+            Some((_, Some(edits))) if !self.new => {
+                for (key, _) in edits.removed() {
+                    self.remove(ix, *key);
+                }
+                for entry in edits.added() {
+                    self.add(ix, entry.key(), entry.rule());
+                }
+            }
+            Some((chain, _)) => self.replace(ix, chain),
+            None => {
+                let keys: Vec<_> = self.chains.get(&ix).into_iter().flat_map(|s| s.rules.keys().copied()).collect();
+                keys.into_iter().for_each(|key| self.remove(ix, key));
+            }
+        }
+        self.dirty.insert(ix);
+    }
+
+    /// Compares all rules of a chain with those that are known.
+    fn replace(&mut self, ix: ChainIx, chain: &wrap::Chain) {
+        let Some(state) = self.chains.get(&ix) else { return };
+        let mut gone = Vec::new();
+        for (key, id) in &state.rules {
+            let same =
+                chain.rule(*key).is_some_and(|e| self.rules.at(*id).is_some_and(|known| known.rule == *e.rule()));
+            if !same {
+                gone.push(*key);
+            }
+        }
+        gone.into_iter().for_each(|key| self.remove(ix, key));
+        for (key, entry) in chain.keyed_rules() {
+            if self.chains.get(&ix).is_some_and(|state| !state.rules.contains_key(&key)) {
+                self.add(ix, key, entry.rule());
+            }
+        }
+    }
+
+    fn add(&mut self, ix: ChainIx, key: RuleKey, rule: &Arc<Rule>) {
+        let id = self.rules.take(rule, self.id.family);
+        let target = self.rules.at(id).and_then(|known| known.target().cloned());
+        let target = target.map(|name| self.graph.number(&name));
+        if let Some(target) = target {
+            self.chains.entry(target).or_default();
+            self.listed.insert(target);
+        }
+        if let Some(state) = self.chains.get_mut(&ix) {
+            state.rules.insert(key, id);
+        }
+        let edge = Edge { effects: self.rules.at(id).map(|known| known.effects).unwrap_or_default(), target };
+        self.graph.link(ix, key, edge);
+        if self.dispatch.is_held(ix)
+            && let Some(entry) = self.entry(id)
+        {
+            self.dispatch.insert(ix, key, entry);
+        }
+    }
+
+    fn remove(&mut self, ix: ChainIx, key: RuleKey) {
+        let Some(id) = self.chains.get_mut(&ix).and_then(|state| state.rules.remove(&key)) else { return };
+        if self.dispatch.is_held(ix) {
+            self.dispatch.remove(ix, key);
+        }
+        let Some(known) = self.rules.at(id) else { return };
+        let target = known.target().and_then(|name| self.graph.find(name));
+        let edge = Edge { effects: known.effects, target };
+        self.graph.unlink(ix, key, edge);
+        self.listed.extend(target);
+        self.rules.release(id);
+    }
+
+    /// The kernel has it.
+    pub(super) fn commit(&mut self) {
+        self.rules.sweep();
+    }
+
+    /// The rule that an item was made of.
+    pub(super) fn rule(&self, item: &Item) -> Option<&Arc<Rule>> {
+        self.rules.at(item.rule).map(|known| &known.rule)
+    }
+
+    /// What the index of dispatchers wants to know of a rule.
+    fn entry(&self, id: RuleId) -> Option<Entry> {
+        let known = self.rules.at(id)?;
+        let target = known.target().and_then(|name| self.graph.find(name));
+        let keyed = known.keyed.as_ref();
+        Some(Entry {
+            signature: keyed.map(|(signature, ..)| *signature),
+            key: keyed.map(|(_, fields, key)| (fields.clone(), key.clone())),
+            action: known.action_id(id, target.map(|target| target.0)),
+            effects: self.graph.effects(Edge { effects: known.effects, target }),
+            verdict_only: known.is_verdict(),
+        })
+    }
+
+    /// Whether a rule leads to a chain that the model does not have, or to a built-in one.
+    fn leads_nowhere(&self) -> bool {
+        self.listed.iter().any(|ix| {
+            let referred = self.graph.at(*ix).is_some_and(|node| !node.referrers.is_empty());
+            let regular = |kind| matches!(kind, ChainKind::Wrapped | ChainKind::Shared);
+            referred && !self.chains.get(ix).and_then(|state| state.kind).is_some_and(regular)
+        })
+    }
+
+    /// Compiles what is dirty, from below upwards.
+    fn compile(&mut self) -> Result<(), Error> {
+        let mut levels: BTreeMap<u8, BTreeSet<ChainIx>> = BTreeMap::new();
+        for ix in std::mem::take(&mut self.dirty) {
+            levels.entry(self.graph.height(ix)).or_default().insert(ix);
+        }
+        while let Some((_, level)) = levels.pop_first() {
+            let mut moves = Vec::with_capacity(level.len());
+            for ix in level {
+                match self.chains.get(&ix).and_then(|state| state.kind) {
+                    Some(kind) => moves.push(self.content(ix, kind).ok_or_else(inconsistent)?),
+                    None => self.drop_chain(ix),
+                }
+            }
+            let (rules, sets, names) = (&self.rules, &self.sets, &self.setup.names);
+            let hash = |items: &[Item]| content_hash(items, rules, sets);
+            for ix in self.bodies.settle(moves, hash, |number| names.body(number)) {
+                self.listed.insert(ix);
+                for from in self.lead_anew(ix) {
+                    levels.entry(self.graph.height(from)).or_default().insert(from);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A chain is another kernel chain: elements that lead to it follow. Returns the chains with rules that do.
+    fn lead_anew(&mut self, ix: ChainIx) -> BTreeSet<ChainIx> {
+        let mut from_rules = BTreeSet::new();
+        for (from, key) in self.graph.at(ix).into_iter().flat_map(|node| &node.referrers) {
+            match self.standing.get(&(*from, *key)) {
+                None => drop(from_rules.insert(*from)),
+                Some(run) => {
+                    let rule = self.chains.get(from).and_then(|state| self.rules.at(*state.rules.get(key)?));
+                    let element = rule.and_then(|rule| Some((*run, rule.keyed.as_ref()?.2.clone())));
+                    self.pending.extend(element.map(|element| (element, Some(*key))));
+                }
+            }
+        }
+        from_rules
+    }
+
+    /// What a chain of the model is to be.
+    fn content(&self, ix: ChainIx, kind: ChainKind) -> Option<Move> {
+        let state = self.chains.get(&ix)?;
+        let mut items = Vec::with_capacity(state.rules.len());
+        let dispatches = self.dispatch.is_dispatcher(ix);
+        if dispatches {
+            for piece in self.dispatch.pieces(ix) {
+                items.push(match piece {
+                    Piece::Rule(key) => self.item(*state.rules.get(&key)?)?,
+                    Piece::Run(run) => self.runs.get(&run)?.item,
+                });
+            }
+        } else {
+            for id in state.rules.values() {
+                items.push(self.item(*id)?);
+            }
+        }
+        let shared = matches!(kind, ChainKind::Wrapped | ChainKind::Shared if !self.setup.is_common(kind));
+        let alone = !shared || dispatches || !self.passes().contains(Passes::SHARING);
+        let own = if alone { Some(self.graph.at(ix)?.name.clone()) } else { None };
+        Some(Move { chain: ix, content: items.into(), own })
+    }
+
+    /// A rule as it stands, leading to the kernel chain of its target.
+    fn item(&self, rule: RuleId) -> Option<Item> {
+        let known = self.rules.at(rule)?;
+        let form = match known.target() {
+            None => Form::Plain,
+            Some(name) => Form::To(self.bodies.of(self.graph.find(name)?)?),
+        };
+        Some(Item { rule, form })
+    }
+
+    /// A chain that the model has no longer.
+    fn drop_chain(&mut self, ix: ChainIx) {
+        self.dispatch.forget(ix);
+        self.bodies.leave(ix);
+        let idle = self.graph.at(ix).is_some_and(|node| node.referrers.is_empty());
+        if idle && self.chains.get(&ix).is_some_and(|state| state.rules.is_empty()) {
+            self.unlist(ix);
+            self.chains.remove(&ix);
+            self.graph.forget(ix);
+        }
+    }
+}
+
+/// What only a loop, or a jump to nowhere, can lead to.
+fn inconsistent() -> Error {
+    Error::Model(Vec::new())
+}
+
+/// The hash of a content: rules and the names that stand in them.
+fn content_hash(items: &[Item], rules: &Rules, sets: &Sets) -> Hash {
+    let parts: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let (kind, set, body) = match item.form {
+                Form::Plain => (0_u8, None, None),
+                Form::To(body) => (1, None, Some(body)),
+                Form::Member(set) => (2, Some(set), None),
+                Form::MemberTo(set, body) => (3, Some(set), Some(body)),
+                Form::Choose(set) => (4, Some(set), None),
+                Form::Assign(set) => (5, Some(set), None),
+            };
+            let set = set.and_then(|set| sets.name(set)).map(SetName::as_str);
+            (rules.at(item.rule).map(|known| &known.rule), kind, set, body.map(|body| body.0))
+        })
+        .collect();
+    Hash::of(&parts)
+}

@@ -1,0 +1,229 @@
+//! Runs: where the index of dispatchers meets sets and elements.
+//!
+//! Owns: the map of each run, which chains are reached by a dispatch, and what every element holds.
+//! Never: decides what is a run; the index does.
+
+use super::{
+    ACTIONS, BTreeSet, ChainIx, Choice, Class, Comment, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetId,
+    SetKind, SetTag, Signature, Standing, Table, Tags, Userdata, declare,
+};
+use crate::layout::native::analysis::{Action, Verdict};
+use crate::layout::native::dispatch::DISPATCH_MIN;
+use crate::layout::native::error::Error;
+use crate::layout::native::field::Fields;
+use crate::layout::native::hash::Hash;
+use crate::layout::native::rules::Known;
+use crate::layout::native::sets::Value;
+use crate::nft::ElementData;
+use crate::rule::Match;
+
+impl Table {
+    /// Brings the index up to date, and the sets of runs with it.
+    pub(super) fn settle_dispatch(&mut self) -> Result<(), Error> {
+        if !self.passes().contains(Passes::DISPATCH) {
+            return Ok(());
+        }
+        for changed in self.graph.take_changed() {
+            for (from, key) in self.graph.at(changed).into_iter().flat_map(|node| &node.referrers) {
+                let id = self.chains.get(from).and_then(|state| state.rules.get(key)).copied();
+                if self.dispatch.is_held(*from)
+                    && let Some(known) = id.and_then(|id| Some((id, self.rules.at(id)?)))
+                {
+                    let effects = self.graph.effects(Edge { effects: known.1.effects, target: Some(changed) });
+                    let action = known.1.action_id(known.0, Some(changed.0));
+                    self.dispatch.update(*from, *key, action, effects);
+                }
+            }
+        }
+        let mut load: BTreeSet<ChainIx> = self.dirty.clone();
+        loop {
+            load.iter().for_each(|ix| self.load(*ix));
+            load.clear();
+            let changes = self.dispatch.take_changes();
+            for run in changes.runs {
+                match run.change {
+                    Elements::New => self.begin_run(run.run)?,
+                    Elements::Gone => self.end_run(run.run),
+                    Elements::Changed(elements) => {
+                        self.pending.extend(elements.into_iter().map(|e| ((run.run, e.key), e.after)));
+                    }
+                }
+            }
+            for rule in changes.rules {
+                let at = (rule.chain, rule.rule);
+                match rule.after {
+                    Some((Standing::Run(run), _)) => drop(self.standing.insert(at, run)),
+                    _ => drop(self.standing.remove(&at)),
+                }
+                let target = |side: Option<(Standing, u64)>| match side {
+                    Some((Standing::Run(_), action)) => leads_to(action),
+                    _ => None,
+                };
+                let (before, after) = (target(rule.before), target(rule.after));
+                if before != after {
+                    load.extend(before.and_then(|ix| self.reach(ix, false)));
+                    load.extend(after.and_then(|ix| self.reach(ix, true)));
+                }
+            }
+            self.dirty.extend(changes.chains.into_iter().map(|(ix, _)| ix));
+            self.dirty.extend(changes.pieces);
+            if load.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives a chain's rules to the index when they could make it a dispatcher.
+    fn load(&mut self, ix: ChainIx) {
+        let Some(state) = self.chains.get(&ix) else { return };
+        let common = state.kind.is_none_or(|kind| self.setup.is_common(kind));
+        if common || self.dispatch.is_held(ix) {
+            return;
+        }
+        let keyed = state.rules.values().filter(|id| self.rules.at(**id).is_some_and(|known| known.keyed.is_some()));
+        if keyed.count() < DISPATCH_MIN {
+            return;
+        }
+        let rules: Vec<_> = state.rules.iter().filter_map(|(key, id)| Some((*key, self.entry(*id)?))).collect();
+        let reached = state.reached > 0;
+        self.dispatch.load(ix, reached, &rules);
+    }
+
+    /// One element more, or less, leads to a chain. Returns it when it is to be loaded.
+    fn reach(&mut self, ix: ChainIx, more: bool) -> Option<ChainIx> {
+        let state = self.chains.get_mut(&ix)?;
+        let before = state.reached > 0;
+        state.reached = if more { state.reached + 1 } else { state.reached.saturating_sub(1) };
+        let now = state.reached > 0;
+        self.listed.insert(ix);
+        (before != now && self.dispatch.set_reached(ix, now)).then_some(ix)
+    }
+
+    fn begin_run(&mut self, id: RunId) -> Result<(), Error> {
+        let Some(run) = self.dispatch.run(id) else { return Ok(()) };
+        let (Some(signature), Some(chain)) = (self.rules.signature(run.signature).cloned(), self.graph.at(run.chain))
+        else {
+            return Ok(());
+        };
+        let chain = chain.name.clone();
+        let Signature { fields, rule, class } = signature;
+        let identity = Hash::of(&(chain.as_str(), &fields, &rule, class));
+        let number = self.sets.number(identity);
+        let name = self.setup.names.run(number.0)?;
+        let (declaration, kind) = match (class, &rule.target) {
+            (Class::Choice, _) => (SetKind::Choice(&fields), Kind::Choice),
+            (Class::Store(_), Some(store)) => (SetKind::Store { fields: &fields, store }, Kind::Store),
+            _ => (SetKind::Member(&fields), Kind::Member),
+        };
+        let mut set = declare(&declaration, self.id.family, &self.name, &name, self.setup.native.counters);
+        let tag = SetTag { kind, context: Fields::default(), fields: fields.clone() };
+        let tags = Tags { hash: Some(identity.0), set: Some(tag), chain: Some(chain), ..Tags::default() };
+        set.userdata = tags.encode().ok();
+        self.sets.make(number, set);
+        let item = Item {
+            rule: self.rules.take(&rule, self.id.family),
+            form: match class {
+                Class::Choice => Form::Choose(number),
+                Class::Store(_) => Form::Assign(number),
+                Class::Same => Form::Member(number),
+            },
+        };
+        self.fields.insert(number, fields);
+        self.runs.insert(id, Run { set: number, item });
+        self.pending.extend(self.dispatch.elements(id).map(|(key, rule)| ((id, key.clone()), Some(rule))));
+        Ok(())
+    }
+
+    fn end_run(&mut self, id: RunId) {
+        let Some(run) = self.runs.remove(&id) else { return };
+        if matches!(run.item.form, Form::Choose(_)) {
+            for number in self.sets.numbers(run.set) {
+                self.sets.release_action(ACTIONS, number);
+            }
+        }
+        self.sets.remove(run.set);
+        self.fields.remove(&run.set);
+        self.rules.release(run.item.rule);
+    }
+
+    /// Puts the elements that changed, now that every chain is a kernel chain.
+    pub(super) fn fill(&mut self) {
+        for ((run, key), rule) in std::mem::take(&mut self.pending) {
+            let Some((set, chain)) = self.runs.get(&run).zip(self.dispatch.run(run)).map(|(r, d)| (r.set, d.chain))
+            else {
+                continue;
+            };
+            let id = rule.and_then(|rule| self.chains.get(&chain)?.rules.get(&rule).copied());
+            let old = self.sets.action(set, key.bytes());
+            let value = id.and_then(|id| self.rules.at(id)).map(|known| {
+                let (choice, tags) = self.choice(known);
+                (choice, known.action.clone(), userdata(known, tags))
+            });
+            let value = value.map(|(choice, action, userdata)| {
+                let data = match (choice, action) {
+                    (Some((choice, name)), _) => {
+                        let number = self.sets.take_action(ACTIONS, choice, name.as_ref());
+                        Some(ElementData::Value(number.to_ne_bytes().into()))
+                    }
+                    (None, Action::Store { value, .. }) => Some(ElementData::Value(value)),
+                    (None, _) => None,
+                };
+                Value { data, userdata }
+            });
+            self.sets.put(set, key.bytes(), value);
+            if let Some(old) = old {
+                self.sets.release_action(ACTIONS, old);
+            }
+        }
+    }
+
+    /// Where an element of a choice map leads, with the kernel chain's name, and what it says of the model's.
+    fn choice(&self, known: &Known) -> (Option<(Choice, Option<crate::name::ChainName>)>, Tags) {
+        let body = |name| {
+            let id = self.bodies.of(self.graph.find(name)?)?;
+            Some((id, self.bodies.at(id)?.name.clone()))
+        };
+        let named = |name: &crate::name::ChainName| Tags { name: Some(name.clone()), ..Tags::default() };
+        match &known.action {
+            Action::Verdict(verdict) => {
+                let choice = match verdict {
+                    Verdict::Accept => Choice::Accept,
+                    Verdict::Drop => Choice::Drop,
+                    Verdict::Return => Choice::Return,
+                };
+                (Some((choice, None)), Tags::default())
+            }
+            Action::Jump(name) => (body(name).map(|(id, to)| (Choice::Jump(id), Some(to))), named(name)),
+            Action::Goto(name) => (body(name).map(|(id, to)| (Choice::Goto(id), Some(to))), named(name)),
+            Action::Store { .. } | Action::Other(_) => (None, Tags::default()),
+        }
+    }
+}
+
+/// The chain that a rule with this action leads to, as [`Known::action_id`] numbers it.
+fn leads_to(action: u64) -> Option<ChainIx> {
+    matches!(action >> 32, 1 | 2).then(|| ChainIx(u32::try_from(action & u64::from(u32::MAX)).unwrap_or(u32::MAX)))
+}
+
+/// The user data of an element: the rule's comment, and the chain it leads to.
+fn userdata(known: &Known, tags: Tags) -> Option<Box<[u8]>> {
+    let comment: Option<&Comment> = known.rule.matches.iter().rev().find_map(|m| match m {
+        Match::Comment(comment) => Some(comment),
+        _ => None,
+    });
+    let userdata = Userdata { comment: comment.cloned(), owner: None, others: tags.entries() };
+    let mut bytes = Vec::new();
+    // A comment that leaves no room for the name goes: the name is what the rule is read back by.
+    if userdata.encode(&mut bytes).is_err() {
+        Userdata { comment: None, ..userdata }.encode(&mut bytes).ok()?;
+    }
+    (!bytes.is_empty()).then(|| bytes.into())
+}
+
+/// The set that an item looks at.
+pub(super) fn set_of(item: &Item) -> Option<SetId> {
+    match item.form {
+        Form::Plain | Form::To(_) => None,
+        Form::Member(set) | Form::MemberTo(set, _) | Form::Choose(set) | Form::Assign(set) => Some(set),
+    }
+}

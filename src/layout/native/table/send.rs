@@ -1,0 +1,154 @@
+//! What an update changes, put together for whoever sends it.
+//!
+//! Owns: the directory, chains with their user data, and the programs of items.
+//! Never: keeps anything from one update to the next but what it holds.
+
+use super::dispatch::set_of;
+use super::{
+    BTreeMap, BaseChain, BodyId, ChainDelta, ChainHead, ChainIx, ChainKind, Code, Comment, CompileError, DIRECTORY,
+    Error, Fallback, Fate, Fields, Form, Ipsets, Item, Owner, Program, Role, Table, TableDelta, Tags, Userdata,
+    codegen, content_hash,
+};
+use crate::layout::native::declare::DIRECTORY_KEY_LEN;
+use crate::layout::native::sets::Value;
+use crate::layout::native::sharing::Was;
+use crate::name::ChainName;
+use crate::nft::ElementData;
+use crate::nft::Policy;
+
+/// The directory's number for a kernel chain that has the name itself.
+const ITSELF: u32 = 0;
+
+impl Table {
+    /// What changed, for the kernel.
+    pub(super) fn delta(&mut self) -> Result<TableDelta, Error> {
+        let mut chains = BTreeMap::new();
+        for (id, before) in self.bodies.take_changes() {
+            let after = self.bodies.at(id).map(|body| (body.name.clone(), body.content.clone(), body.own));
+            if let Some(Was { name, content }) = &before {
+                content.iter().for_each(|item| self.rules.release(item.rule));
+                if after.is_none() {
+                    let gone = ChainDelta { name: name.clone(), fate: Fate::Gone, policy: None, rules: None };
+                    chains.insert(id, gone);
+                    self.enter(name, None);
+                }
+            }
+            let Some((name, content, own)) = after else { continue };
+            content.iter().for_each(|item| self.rules.hold(item.rule));
+            if before.as_ref().is_some_and(|was| was.content == content) {
+                continue;
+            }
+            let hash = content_hash(&content, &self.rules, &self.sets);
+            let number = if own.is_some() { ITSELF } else { id.0 };
+            let tags = Tags { hash: Some(hash.0), ..Tags::default() };
+            self.enter(&name, Some((number, tags)));
+            let fate = if before.is_some() { Fate::Kept } else { Fate::New(self.head(id, own)?) };
+            chains.insert(id, ChainDelta { name, fate, policy: None, rules: Some(content.to_vec()) });
+        }
+        for ix in std::mem::take(&mut self.policies) {
+            let Some(id) = self.bodies.of(ix) else { continue };
+            let Some(policy) = self.chains.get(&ix).and_then(|state| state.policy) else { continue };
+            let name = self.graph.at(ix).map(|node| node.name.clone());
+            match (chains.get_mut(&id), name) {
+                (Some(chain), _) => chain.policy = Some(policy),
+                (None, Some(name)) => {
+                    chains.insert(id, ChainDelta { name, fate: Fate::Kept, policy: Some(policy), rules: None });
+                }
+                (None, None) => {}
+            }
+        }
+        for ix in std::mem::take(&mut self.listed) {
+            self.list(ix);
+        }
+        let sets = self.sets.take_changes();
+        let new = std::mem::take(&mut self.new);
+        Ok(TableDelta { id: self.id, new, chains: chains.into_values().collect(), sets })
+    }
+
+    /// Hook and user data of a chain that is new.
+    fn head(&self, id: BodyId, own: Option<ChainIx>) -> Result<ChainHead, Error> {
+        let founder = self.bodies.at(id).and_then(|body| body.users.first().copied());
+        let state = founder.and_then(|ix| self.chains.get(&ix));
+        let kind = state.and_then(|state| state.kind);
+        let base = match kind {
+            Some(ChainKind::Builtin(builtin)) => Some(BaseChain {
+                kind: builtin.kind.into(),
+                hook: builtin.hook as u32,
+                priority: builtin.priority.saturating_add(self.setup.native.priority),
+                policy: Some(state.and_then(|state| state.policy).unwrap_or(Policy::Accept)),
+                devices: Vec::new(),
+            }),
+            _ => None,
+        };
+        let component = match kind {
+            Some(kind) if self.setup.is_common(kind) => None,
+            _ => self.setup.component.clone(),
+        };
+        let comment = match (own, founder.and_then(|ix| self.graph.at(ix))) {
+            (None, Some(node)) => Some(Comment::new(&format!("as {}", node.name))?),
+            _ => None,
+        };
+        let owner = Some(Owner { role: Role::Normal, component });
+        let mut userdata = Vec::new();
+        // A name and a comment made of a name always fit.
+        let _ = Userdata { comment, owner, others: Vec::new() }.encode(&mut userdata);
+        Ok(ChainHead { base, userdata: userdata.into() })
+    }
+
+    /// A chain of the model is in the directory when its name is to be seen nowhere else.
+    fn list(&mut self, ix: ChainIx) {
+        let Some(name) = self.graph.at(ix).map(|node| node.name.clone()) else { return };
+        let reached = self.chains.get(&ix).is_some_and(|state| state.reached > 0);
+        let body = self.bodies.of(ix).and_then(|id| Some((id, self.bodies.at(id)?)));
+        match body {
+            // The kernel chain of that name has an entry of its own.
+            Some((_, body)) if body.own.is_some() => {}
+            Some((id, _)) if !reached => self.enter(&name, Some((id.0, Tags::default()))),
+            _ => self.enter(&name, None),
+        }
+    }
+
+    /// A chain that is no more is in no directory.
+    pub(super) fn unlist(&mut self, ix: ChainIx) {
+        if let Some(name) = self.graph.at(ix).map(|node| node.name.clone()) {
+            self.enter(&name, None);
+        }
+    }
+
+    fn enter(&mut self, name: &ChainName, entry: Option<(u32, Tags)>) {
+        let mut key = [0; DIRECTORY_KEY_LEN];
+        key.iter_mut().zip(name.as_str().bytes()).for_each(|(to, from)| *to = from);
+        let value = entry.map(|(number, tags)| Value {
+            data: Some(ElementData::Value(number.to_ne_bytes().into())),
+            userdata: tags.encode().ok().filter(|bytes| !bytes.is_empty()),
+        });
+        if value.is_some() || self.sets.value(DIRECTORY, &key).is_some() {
+            self.sets.put(DIRECTORY, &key, value);
+        }
+    }
+
+    /// The expressions of a kernel rule.
+    pub(in crate::layout::native) fn program(
+        &self,
+        item: &Item,
+        ipsets: &dyn Ipsets,
+        out: &mut Program,
+    ) -> Result<Vec<Fallback>, CompileError> {
+        let none = Fields::default();
+        let Some(known) = self.rules.at(item.rule) else { return Ok(Vec::new()) };
+        let set = set_of(item);
+        let fields = set.and_then(|set| self.fields.get(&set)).unwrap_or(&none);
+        let to = match item.form {
+            Form::To(body) | Form::MemberTo(_, body) => self.bodies.at(body).map(|body| &body.name),
+            _ => None,
+        };
+        let actions = self.sets.name(super::ACTIONS);
+        let code = match (item.form, set.and_then(|set| self.sets.name(set)), actions) {
+            (Form::Member(_) | Form::MemberTo(..), Some(set), _) => Code::Member { set, fields },
+            (Form::Choose(_), Some(map), Some(actions)) => Code::Choose { map, actions, fields },
+            (Form::Assign(_), Some(map), _) => Code::Assign { map, fields },
+            _ => Code::Plain,
+        };
+        codegen::write(&known.rule, to, &code, self.id.family, ipsets, out)
+    }
+}
