@@ -23,6 +23,8 @@
 //! How it is tested: random bodies of several instances, compiled to pieces with filled sets, against the original
 //! rules, packet by packet.
 
+#[allow(dead_code, reason = "the compiler that uses it is being written")]
+pub(crate) mod heat;
 mod template;
 #[cfg(test)]
 mod tests;

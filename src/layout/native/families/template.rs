@@ -1,7 +1,7 @@
 //! What a rule is without the constant that only its instance has.
 //!
 //! Owns: [`Template`], [`Hole`] and taking a rule apart into both.
-//! Never: decides whether a template is worth a set; the caller does.
+//! Never: decides whether a template is worth a set; [`heat`](super::heat) counts, and the caller decides.
 //!
 //! Invariant: template and hole together are the rule. Two rules have the same template exactly when they differ in the
 //! values of their holes only.
