@@ -7,11 +7,13 @@
 //! - [`byte_order`]: which bytes are in whose order.
 //! - [`kernel_support`]: what is asked of the kernel, and which privilege it takes.
 //! - [`parity`]: where we differ from the programs whose behaviour we took over.
+//! - [`native_layout`]: tables of our own, dispatch in two steps, shared bodies, sets and families.
 //! - [`not_yet`]: where this version does less than its design, or does it in another way.
 
 pub mod byte_order;
 pub mod generations;
 pub mod kernel_support;
+pub mod native_layout;
 pub mod not_yet;
 pub mod ownership;
 pub mod parity;

@@ -33,7 +33,7 @@
 //!
 //! So for a packet a hash is worth four rules, a tree about twenty, pairs three or four rules of two conditions each, with
 //! ranges six. Packets that match early gain less, and a commit gains only from seven rules for a hash and twenty for a
-//! tree, and never with pipapo. [`Form::least`] has the numbers that follow: where both are even or better, and for
+//! tree, and never with pipapo. `Form::least` has the numbers that follow: where both are even or better, and for
 //! pipapo, where a packet is worth more than a commit, what keeps a commit below three times that of the rules.
 //!
 //! Invariant: the same list gives the same result. The folds and single rules are in order and cover the list.

@@ -1,0 +1,98 @@
+//! The native layout: what becomes of wrapped chains, and why a change costs what changed.
+//!
+//! [`Layout::Iptables`](crate::layout::Layout::Iptables) puts each chain where iptables-nft would. A packet then passes one
+//! rule for each instance on the host, and the kernel checks every chain of a table again whenever a rule with a verdict is
+//! added. [`Layout::Native`](crate::layout::Layout::Native) has tables of its own, in which it need not look like iptables.
+//!
+//! [`layout::native`](crate::layout::native) has the parts: taking rules apart, finding runs, folding, families, writing
+//! kernel rules and sets, and reading them back as chains. Each is a function of the rules it is given. Sharing of bodies
+//! and what an update sends is how the compiler's core joins them; as long as no [`Manager`](crate::Manager) takes this
+//! layout, these paragraphs say how it is designed.
+//!
+//! # Tables
+//!
+//! Each group has private tables `<group>-filter`, `-nat` and so on for IPv4 and IPv6, with base chains at the hooks of
+//! iptables. Names that the compiler makes begin with the component's name and a slash (`C/` here), as no chain of the model does.
+//!
+//! ```text
+//!   base chain            dispatcher                        bodies
+//!   FORWARD ──jump──> sg-chain                          C/1  state; tcp 22; fallback
+//!                       load iifname ─┐                 C/2  state; udp @set; fallback
+//!                       map: port -> action number  ┌─> ...
+//!                       C/actions: number -> jump ──┘
+//! ```
+//!
+//! # Two steps to a body
+//!
+//! A *dispatcher* has many rules that differ in a key: an interface, an address, a pair of them. Eight of them or more, in a
+//! row as far as order demands, become one kernel rule with two lookups: the key gives a number in a data map, the number a
+//! verdict in a small verdict map. A verdict map alone would be as fast for packets, but not for changes: for each element
+//! with a jump the kernel checks the whole table, for an element of a data map it checks nothing. One more instance with a
+//! known body is one element of a data map.
+//!
+//! A *body* is any other chain. Chains whose rules are the same are one kernel chain.
+//!
+//! # Within a body
+//!
+//! [`compile_body`](crate::layout::native::families::compile_body) makes pieces of its rules, in this order:
+//!
+//! 1. [`families`](crate::layout::native::families): what only this instance has (its addresses, MAC, zone, chain) moves
+//!    to a set or map by the key that led here, if many bodies have the like. The bodies that are left are equal.
+//! 2. [`folding`](crate::layout::native::folding): rules in a row that differ in one field, or in a pair of fields, become
+//!    one rule and a constant set. Equal sets can be one, as their contents depend on the rules alone.
+//!
+//! Families go first: a set of each instance's own addresses would make all bodies different.
+//!
+//! # An example
+//!
+//! Two ports of a hypervisor, with rules as an agent writes them, by interface:
+//!
+//! ```text
+//! -A sg-chain -i tapA -j oA            -A oA -j sA                  -A sA -s 10.0.0.11 -m mac --mac-source M1 -j RETURN
+//! -A sg-chain -i tapB -j oB            -A oA -p udp --dport 67 ...  -A sA -j DROP
+//! ...                                  -A oB -j sB                  -A sB -s 10.0.0.100 -m mac --mac-source M2 -j RETURN
+//!                                      -A oB -p udp --dport 67 ...  -A sB -s 10.0.0.12 -m mac --mac-source M2 -j RETURN
+//!                                                                   -A sB -j DROP
+//! ```
+//!
+//! With eight ports or more `sg-chain` is a dispatcher by `-i`. All chains `s...` have the template
+//! `(-s ADDRESS, -m mac) -j RETURN`; the rules of `sB` for two addresses are one piece. So `sA` and `sB` have the same
+//! content:
+//!
+//! ```text
+//! iifname . ip saddr . ether saddr @family return      { tapA . 10.0.0.11 . M1, tapB . 10.0.0.100 . M2, tapB . 10.0.0.12 . M2 }
+//! drop
+//! ```
+//!
+//! Then `oA` and `oB` are equal as well, because both jump to that one chain: chains are shared from the leaves up. Another
+//! port is an element of the dispatcher's map and one for each of its addresses.
+//!
+//! # Why it is exact
+//!
+//! - Rules of a run have different values of one key: a packet matches one of them at most, and their order is of no matter.
+//!   Where a rule between them could tell the difference, the run ends ([`commute`](crate::layout::native::analysis::commute)).
+//! - A fold or family of rules whose target decides (ACCEPT, DROP, RETURN, REJECT, goto, NAT) does once what the first
+//!   match would have done. For all other targets it is made only of values that exclude each other.
+//! - Rules with a memory, such as a limit's budget, are never put together, and belong to one instance each.
+//! - What is compiled is a function of the model. However it came about, the same model gives the same runs and pieces.
+//!
+//! # What a change costs
+//!
+//! | change | what is sent |
+//! |---|---|
+//! | an instance with a known body comes or goes | an element of the dispatcher's map |
+//! | the same, with its own addresses, MAC and zone | and an element for each of these |
+//! | a rule of one instance | its body, new or known, and that element |
+//! | a rule of all instances in the same way | the shared body, once |
+//!
+//! # Limits
+//!
+//! - Sets are a list in the kernel: [`Limits::sets`](crate::layout::Limits::sets) bounds what folding may make. A fold
+//!   names the rules that it stands for, so that they can be written as they are instead.
+//! - A set is worth its cost only from some number of rules on; [`folding`](crate::layout::native::folding) has what was
+//!   measured. A family takes [eight different rules](crate::layout::native::families), most of them used once.
+//! - A key has 64 bytes and five fields at most ([`Fields::fit`](crate::layout::native::field::Fields::fit)).
+//! - A comment is part of what rules of a fold or family have in common: a text with the instance's own name keeps them
+//!   apart. A dispatcher's elements have their own comments.
+//! - Bridge ports (`-m physdev`) and ipsets (`-m set`) have no expression of nf_tables in these tables: their extensions
+//!   are asked, and they are no fields of a key.
