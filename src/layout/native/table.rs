@@ -255,8 +255,8 @@ impl Table {
         }
         let edge = Edge { effects: self.rules.at(id).map(|known| known.effects).unwrap_or_default(), target };
         self.graph.link(ix, key, edge);
-        if self.dispatch.is_held(ix)
-            && let Some(entry) = self.entry(id)
+        if self.dispatch.is_dispatcher(ix)
+            && let Some(entry) = entry(&self.rules, &self.graph, id)
         {
             self.dispatch.insert(ix, key, entry);
         }
@@ -264,7 +264,7 @@ impl Table {
 
     fn remove(&mut self, ix: ChainIx, key: RuleKey) {
         let Some(id) = self.chains.get_mut(&ix).and_then(|state| state.rules.remove(&key)) else { return };
-        if self.dispatch.is_held(ix) {
+        if self.dispatch.is_dispatcher(ix) {
             self.dispatch.remove(ix, key);
         }
         let Some(known) = self.rules.at(id) else { return };
@@ -283,20 +283,6 @@ impl Table {
     /// The rule that an item was made of.
     pub(super) fn rule(&self, item: &Item) -> Option<&Arc<Rule>> {
         self.rules.at(item.rule).map(|known| &known.rule)
-    }
-
-    /// What the index of dispatchers wants to know of a rule.
-    fn entry(&self, id: RuleId) -> Option<Entry> {
-        let known = self.rules.at(id)?;
-        let target = known.target().and_then(|name| self.graph.find(name));
-        let keyed = known.keyed.as_ref();
-        Some(Entry {
-            signature: keyed.map(|(signature, ..)| *signature),
-            key: keyed.map(|(_, fields, key)| (fields.clone(), key.clone())),
-            action: known.action_id(id, target.map(|target| target.0)),
-            effects: self.graph.effects(Edge { effects: known.effects, target }),
-            verdict_only: known.is_verdict(),
-        })
     }
 
     /// Whether a rule leads to a chain that the model does not have, or to a built-in one.
@@ -394,6 +380,20 @@ impl Table {
             self.graph.forget(ix);
         }
     }
+}
+
+/// What the index of dispatchers wants to know of a rule.
+fn entry<'r>(rules: &'r Rules, graph: &Graph, id: RuleId) -> Option<Entry<'r>> {
+    let known = rules.at(id)?;
+    let target = known.target().and_then(|name| graph.find(name));
+    let keyed = known.keyed.as_ref();
+    Some(Entry {
+        signature: keyed.map(|(signature, ..)| *signature),
+        key: keyed.map(|(_, fields, key)| (fields, key)),
+        action: known.action_id(id, target.map(|target| target.0)),
+        effects: graph.effects(Edge { effects: known.effects, target }),
+        verdict_only: known.is_verdict(),
+    })
 }
 
 /// What only a loop, or a jump to nowhere, can lead to.

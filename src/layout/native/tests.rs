@@ -123,6 +123,37 @@ fn everything_that_came_goes_again() {
 }
 
 #[test]
+fn an_instance_of_a_known_kind_is_one_element() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    (0..100).for_each(|n| boot(&mut model, n, u16::try_from(n % 3).unwrap()));
+    update(&mut compiler, &mut model);
+    boot(&mut model, 100, 1);
+    let delta = update(&mut compiler, &mut model);
+    assert_eq!(elements(&delta), (0, 1), "{delta:?}");
+    assert_eq!(chains(&delta), Vec::<&ChainDelta>::new());
+    let table = model.table_mut(crate::rule::Family::Ipv4, crate::wrap::TableKind::Filter).unwrap();
+    assert!(table.remove_chain("$inst-50").unwrap());
+    let delta = update(&mut compiler, &mut model);
+    assert_eq!((elements(&delta), chains(&delta).len()), ((1, 0), 0), "{delta:?}");
+}
+
+#[test]
+fn an_instance_that_changes_is_led_to_another_body() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    (0..100).for_each(|n| boot(&mut model, n, u16::try_from(n % 3).unwrap()));
+    update(&mut compiler, &mut model);
+    model.filter().v4().chain("inst-6").unwrap().replace(rules(1)).unwrap();
+    let delta = update(&mut compiler, &mut model);
+    assert_eq!((elements(&delta), chains(&delta).len()), ((1, 1), 0), "{delta:?}");
+}
+
+/// How many elements go and come.
+fn elements(delta: &Delta) -> (usize, usize) {
+    let sets = delta.tables.iter().flat_map(|table| &table.sets);
+    sets.fold((0, 0), |(removed, added), set| (removed + set.removed.len(), added + set.added.len()))
+}
+
+#[test]
 fn a_jump_to_nowhere_is_named_and_nothing_is_kept() {
     let (mut model, mut compiler) = (host(), compiler(&Native::default()));
     model.filter().v4().chain("local").unwrap().append(way_in(5)).unwrap();

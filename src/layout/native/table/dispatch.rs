@@ -5,7 +5,7 @@
 
 use super::{
     ACTIONS, BTreeSet, ChainIx, Choice, Class, Comment, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetId,
-    SetKind, SetTag, Signature, Standing, Table, Tags, Userdata, declare,
+    SetKind, SetTag, Signature, Standing, Table, Tags, Userdata, declare, entry,
 };
 use crate::layout::native::analysis::{Action, Verdict};
 use crate::layout::native::dispatch::DISPATCH_MIN;
@@ -26,7 +26,7 @@ impl Table {
         for changed in self.graph.take_changed() {
             for (from, key) in self.graph.at(changed).into_iter().flat_map(|node| &node.referrers) {
                 let id = self.chains.get(from).and_then(|state| state.rules.get(key)).copied();
-                if self.dispatch.is_held(*from)
+                if self.dispatch.is_dispatcher(*from)
                     && let Some(known) = id.and_then(|id| Some((id, self.rules.at(id)?)))
                 {
                     let effects = self.graph.effects(Edge { effects: known.1.effects, target: Some(changed) });
@@ -77,16 +77,16 @@ impl Table {
     fn load(&mut self, ix: ChainIx) {
         let Some(state) = self.chains.get(&ix) else { return };
         let common = state.kind.is_none_or(|kind| self.setup.is_common(kind));
-        if common || self.dispatch.is_held(ix) {
+        if common || self.dispatch.is_dispatcher(ix) {
             return;
         }
         let keyed = state.rules.values().filter(|id| self.rules.at(**id).is_some_and(|known| known.keyed.is_some()));
         if keyed.count() < DISPATCH_MIN {
             return;
         }
-        let rules: Vec<_> = state.rules.iter().filter_map(|(key, id)| Some((*key, self.entry(*id)?))).collect();
-        let reached = state.reached > 0;
-        self.dispatch.load(ix, reached, &rules);
+        let (known, graph) = (&self.rules, &self.graph);
+        let rules = state.rules.iter().filter_map(|(key, id)| Some((*key, entry(known, graph, *id)?)));
+        self.dispatch.load(ix, state.reached > 0, rules);
     }
 
     /// One element more, or less, leads to a chain. Returns it when it is to be loaded.
