@@ -10,10 +10,10 @@ use thiserror::Error as ThisError;
 
 use crate::compile::CompileError;
 use crate::kernel::{self, Errno};
-use crate::name::{ChainName, NameError, WrapName};
+use crate::name::{ChainName, NameError, SetName, TableName, WrapName};
 use crate::rule::Rule;
 pub use crate::ruleset::Location;
-use crate::wrap::ModelError;
+use crate::wrap::{ModelError, TableId};
 
 /// What the kernel was asked to do when it refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +31,16 @@ pub enum Operation {
     FlushChain,
     /// Delete a chain.
     DeleteChain,
+    /// Delete a table.
+    DeleteTable,
+    /// Make a set or map.
+    AddSet,
+    /// Delete a set or map.
+    DeleteSet,
+    /// Add elements.
+    AddElements,
+    /// Delete elements.
+    DeleteElements,
 }
 
 impl fmt::Display for Operation {
@@ -42,6 +52,11 @@ impl fmt::Display for Operation {
             Self::DeleteRule => "delete rule",
             Self::FlushChain => "flush chain",
             Self::DeleteChain => "delete chain",
+            Self::DeleteTable => "delete table",
+            Self::AddSet => "add set",
+            Self::DeleteSet => "delete set",
+            Self::AddElements => "add elements",
+            Self::DeleteElements => "delete elements",
         })
     }
 }
@@ -53,6 +68,8 @@ pub struct Refusal {
     pub operation: Operation,
     /// On what.
     pub location: Location,
+    /// The set or map, when it was about one or its elements.
+    pub set: Option<SetName>,
     /// The rule, when it was about one.
     pub rule: Option<Arc<Rule>>,
     /// The kernel's error.
@@ -65,7 +82,11 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}: {}", self.operation, self.location, self.errno)?;
+        write!(f, "{} in {}", self.operation, self.location)?;
+        if let Some(set) = &self.set {
+            write!(f, ", set {set}")?;
+        }
+        write!(f, ": {}", self.errno)?;
         if let Some(text) = &self.text {
             write!(f, " ({text})")?;
         }
@@ -121,6 +142,27 @@ pub enum Error {
         location: Location,
         /// What it is.
         found: String,
+    },
+    /// A table that is to be ours alone belongs to a process that lives.
+    #[error(
+        "table {name} ({table}) is owned by the process of netlink port {port}; \
+         stop that one first, or give the group another name"
+    )]
+    TableOwned {
+        /// Which table.
+        table: TableId,
+        /// Its name.
+        name: TableName,
+        /// The owner's netlink port, which most often is its process id.
+        port: u32,
+    },
+    /// A table of our name stands, and somebody else made it.
+    #[error("table {name} ({table}) is not of this component; delete it, or give the group another name")]
+    ForeignTable {
+        /// Which table.
+        table: TableId,
+        /// Its name.
+        name: TableName,
     },
     /// The kernel refused the transaction.
     #[error("the kernel refused the transaction: {}", list(.0))]
@@ -186,6 +228,7 @@ impl Error {
         match self {
             Self::Commit(error) => matches!(error, kernel::CommitError::NotPermitted),
             Self::Kernel(error) => error.is_not_permitted(),
+            Self::TableOwned { .. } => true,
             _ => self.errno(&[Errno::PERM]),
         }
     }

@@ -164,7 +164,7 @@ fn named(family: Family, table: &TableName, name: &ChainName) -> Chain {
 }
 
 /// Writes the mark to the end of user data.
-fn append_mark(userdata: &mut Vec<u8>, mark: &Mark, place: Place) {
+pub(super) fn append_mark(userdata: &mut Vec<u8>, mark: &Mark, place: Place) {
     let role = match place {
         Place::Top => Role::Top,
         Place::Normal => Role::Normal,
@@ -355,6 +355,7 @@ fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusa
     Some(Refusal {
         operation,
         location: change.location(),
+        set: None,
         rule,
         errno: rejection.errno,
         text: rejection.text.clone(),
@@ -363,7 +364,7 @@ fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusa
 }
 
 /// The expression whose attribute stands at an offset in a message.
-fn expression_at(sealed: &Sealed, seq: u32, offset: u32) -> Option<String> {
+pub(super) fn expression_at(sealed: &Sealed, seq: u32, offset: u32) -> Option<String> {
     let message = sealed.message(seq)?;
     let offset = usize::try_from(offset).ok()?;
     let body = message.get(20..)?;

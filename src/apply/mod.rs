@@ -21,12 +21,14 @@
 //! ([`manual::generations`](crate::manual::generations)).
 
 mod encode;
+#[allow(dead_code, reason = "the manager uses it once the compiler is there")]
+pub(crate) mod native;
 mod read;
 mod report;
 
 use std::time::{Duration, Instant};
 
-pub use crate::ruleset::{Change, Identity, Mark, Plan};
+pub use crate::ruleset::{Change, Identity, Mark, NativeChange, Plan};
 pub use report::Report;
 
 use crate::error::Error;

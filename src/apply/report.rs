@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ruleset::{Change, Plan};
+use crate::ruleset::{Change, NativeChange, Plan};
 
 /// Numbers of one application. Counts are of what was changed, not of what stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,13 +18,17 @@ pub struct Report {
     pub rules_added: usize,
     /// Rules that were deleted, those of deleted chains not counted.
     pub rules_deleted: usize,
+    /// Sets and maps that were made or deleted, in the native layout.
+    pub sets: usize,
+    /// Elements that were added or deleted, in the native layout.
+    pub elements: usize,
     /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` included; 0 when nothing had to change.
     pub messages: usize,
     /// Bytes sent.
     pub bytes: usize,
     /// How often it was tried: more than 1 when other programs changed the tables meanwhile.
     pub attempts: u32,
-    /// The ruleset's generation afterwards.
+    /// The ruleset's generation afterwards; 0 when it was not asked for, as where nobody else can change our tables.
     pub generation: u32,
     /// Time for reading what stands in the kernel.
     pub read: Duration,
@@ -50,6 +54,26 @@ impl Report {
                 Change::AddRule { .. } => self.rules_added += 1,
                 Change::DeleteRule { .. } => self.rules_deleted += 1,
                 Change::FlushChain { .. } => {}
+            }
+        }
+    }
+
+    pub(super) fn count_native(&mut self, changes: &[NativeChange]) {
+        (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
+        (self.sets, self.elements) = (0, 0);
+        for change in changes {
+            match change {
+                NativeChange::AddTable { .. } | NativeChange::DeleteTable { .. } => self.tables += 1,
+                NativeChange::AddChain { .. } | NativeChange::SetPolicy { .. } | NativeChange::DeleteChain { .. } => {
+                    self.chains += 1;
+                }
+                NativeChange::AddRule { .. } => self.rules_added += 1,
+                NativeChange::DeleteRule { .. } => self.rules_deleted += 1,
+                NativeChange::AddSet { .. } | NativeChange::DeleteSet { .. } => self.sets += 1,
+                NativeChange::AddElements { elements, .. } | NativeChange::DeleteElements { elements, .. } => {
+                    self.elements += elements.len();
+                }
+                _ => {}
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) mod key {
 }
 
 /// A set that lives and dies with one rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AnonymousSet {
     /// `NFTA_SET_ID`: unique in the program; whoever sends it makes it unique in the batch, in
     /// [`SetRef::id`](crate::nft::expr::SetRef::id) as well.

@@ -38,7 +38,7 @@ pub struct Features {
 ///
 /// # Errors
 /// [`CommitError`] when the kernel cannot be asked, or the right is missing.
-pub fn features(kernel: &mut dyn Kernel) -> Result<Features, CommitError> {
+pub fn features<K: Kernel + ?Sized>(kernel: &mut K) -> Result<Features, CommitError> {
     let table = Table { flags: TableFlags::OWNER, ..probe_table()? };
     let persist = Table { flags: TableFlags::OWNER | TableFlags::PERSIST, ..probe_table()? };
     Ok(Features {
@@ -58,15 +58,19 @@ fn name<T>(checked: Result<T, crate::name::NameError>) -> Result<T, CommitError>
     checked.map_err(|error| CommitError::Io(std::io::Error::other(error)))
 }
 
-fn check(kernel: &mut dyn Kernel, generation: Option<u32>, fill: impl FnOnce(&mut Batch)) -> Result<(), CommitError> {
+fn check<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    generation: Option<u32>,
+    fill: impl FnOnce(&mut Batch),
+) -> Result<(), CommitError> {
     let mut batch = Batch::begin(generation);
     fill(&mut batch);
     let sealed = batch.seal().map_err(|error| CommitError::Io(std::io::Error::other(error)))?;
     kernel.check(&sealed).map(drop)
 }
 
-fn accepted(
-    kernel: &mut dyn Kernel,
+fn accepted<K: Kernel + ?Sized>(
+    kernel: &mut K,
     generation: Option<u32>,
     fill: impl FnOnce(&mut Batch),
 ) -> Result<bool, CommitError> {
@@ -78,7 +82,7 @@ fn accepted(
 }
 
 /// A kernel that does not know the attribute passes it over; one that does refuses what is too long.
-fn chain_userdata(kernel: &mut dyn Kernel) -> Result<bool, CommitError> {
+fn chain_userdata<K: Kernel + ?Sized>(kernel: &mut K) -> Result<bool, CommitError> {
     let table = probe_table()?;
     let long = Chain {
         userdata: Some([0; 257].into()),
@@ -95,7 +99,7 @@ fn chain_userdata(kernel: &mut dyn Kernel) -> Result<bool, CommitError> {
 }
 
 /// A kernel that does not know the attribute takes a batch of any generation.
-fn batch_generation(kernel: &mut dyn Kernel) -> Result<bool, CommitError> {
+fn batch_generation<K: Kernel + ?Sized>(kernel: &mut K) -> Result<bool, CommitError> {
     let table = probe_table()?;
     let now = kernel.generation().map_err(|error| match error {
         Error::NotPermitted => CommitError::NotPermitted,

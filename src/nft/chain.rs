@@ -65,7 +65,8 @@ pub enum Policy {
 }
 
 impl Policy {
-    fn code(self) -> i32 {
+    /// `NF_DROP` or `NF_ACCEPT`.
+    pub(crate) fn code(self) -> i32 {
         match self {
             Self::Drop => NF_DROP,
             Self::Accept => NF_ACCEPT,

@@ -9,7 +9,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-use super::{Identity, Location, Mark};
+use super::{Identity, Location, Mark, NativeChange};
 use crate::name::ChainName;
 use crate::nft::BaseChain;
 use crate::nft::expr::Counter;
@@ -138,19 +138,37 @@ impl Change {
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub(super) changes: Vec<Change>,
+    pub(super) native: Vec<NativeChange>,
 }
 
 impl Plan {
-    /// The changes in the order they are sent.
+    /// A plan of the native layout.
+    pub(crate) fn of_native(native: Vec<NativeChange>) -> Self {
+        Self { native, ..Self::default() }
+    }
+
+    /// The changes to the tables of iptables, in the order they are sent.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
+    /// The changes to the tables of the native layout, in the order they are sent, before the others.
+    #[must_use]
+    pub fn native(&self) -> &[NativeChange] {
+        &self.native
+    }
+
+    /// How many changes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.changes.len() + self.native.len()
+    }
+
     /// Whether the kernel is as it should be.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.native.is_empty()
     }
 }
 

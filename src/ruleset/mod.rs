@@ -10,6 +10,7 @@ pub mod chain_diff;
 mod change;
 mod location;
 mod merge;
+mod native;
 mod observed;
 mod plan;
 mod state;
@@ -17,6 +18,7 @@ mod sweep;
 
 pub use change::{Change, Plan};
 pub use location::Location;
+pub use native::NativeChange;
 
 pub use observed::{ChainRules, Identity, Mark, ObservedChain, ObservedRule, ObservedTable, Owner, ReadProgram};
 pub(crate) use plan::{Extent, PlanError, check_model, plan};

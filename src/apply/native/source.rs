@@ -1,0 +1,44 @@
+//! The seam between the compiler and what applies its changes.
+//!
+//! Owns: [`Source`], what is asked of the compiler here.
+//! Never: compiles; knows how the kernel is reached.
+//!
+//! Invariant: after an update comes exactly one `commit` or `rollback`.
+//!
+//! How it is tested: a script stands in for the compiler, so that each order of changes can be tried.
+
+use std::sync::Arc;
+
+use crate::compile::{CompileError, Ipsets, Program};
+use crate::error::Error;
+use crate::layout::native::{Delta, Item, Seeds};
+use crate::name::TableName;
+use crate::rule::Rule;
+use crate::wrap::{Model, TableId};
+
+/// Whoever says what the tables of the native layout should hold.
+pub(crate) trait Source {
+    /// Forgets all state: the next update gives everything that is wanted.
+    fn reset(&mut self);
+
+    /// Tells the numbers of what stands in a table, before the first update.
+    fn seed(&mut self, table: TableId, seeds: Seeds);
+
+    /// What changes since the last committed update. After an error nothing has.
+    fn update(&mut self, model: &Model, ipsets: &dyn Ipsets) -> Result<Delta, Error>;
+
+    /// The expressions of a kernel rule, of the update that is open or committed.
+    fn program(&self, table: TableId, item: &Item, ipsets: &dyn Ipsets, out: &mut Program) -> Result<(), CompileError>;
+
+    /// The rule that an item was made from, for messages.
+    fn rule(&self, table: TableId, item: &Item) -> Option<Arc<Rule>>;
+
+    /// The kernel's name of a table.
+    fn table_name(&self, table: TableId) -> TableName;
+
+    /// The update is in the kernel.
+    fn commit(&mut self);
+
+    /// The update is not in the kernel.
+    fn rollback(&mut self);
+}
