@@ -107,7 +107,8 @@ pub(in crate::layout::native) fn outcome(steps: impl IntoIterator<Item = Option<
     let mut done = Vec::new();
     for target in steps {
         let Some(target) = target else { continue };
-        let ends = Once::of(&Rule::new().target(target.clone())) == Once::Always;
+        // Of the targets of these lists; said here again, so that a wrong `Once` shows.
+        let ends = matches!(target, Target::Accept | Target::Drop | Target::Return | Target::Goto(_));
         done.push(target);
         if ends {
             break;
