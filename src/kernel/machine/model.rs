@@ -10,7 +10,7 @@ use super::packet::Packet;
 use super::{matching, targets};
 use crate::nft::Policy;
 use crate::rule::Target;
-use crate::wrap::{Builtin, Chain, ChainKey, Hook, Model, Table};
+use crate::wrap::{Builtin, ChainKey, Hook, Model, Table, TableId};
 
 /// Chains that may follow each other by jump or goto from a built-in one (`NFT_JUMP_STACK_SIZE`).
 const LEVELS: usize = 16;
@@ -19,14 +19,17 @@ const LEVELS: usize = 16;
 ///
 /// # Errors
 /// [`Error`] when the packet is of another family, or a rule asks or does what has no meaning here.
-pub fn chain(table: &Table, builtin: &str, packet: &Packet) -> Result<Outcome, Error> {
+pub fn chain(model: &Model, table: TableId, builtin: &str, packet: &Packet) -> Result<Outcome, Error> {
     let mut way = Way::new(packet);
-    let verdict = walk(table, builtin, packet, &mut way)?;
+    let verdict = match model.table(table.family, table.kind) {
+        Some(table) => walk(model, table, builtin, packet, &mut way)?,
+        None => Verdict::Accept,
+    };
     Ok(way.end(verdict))
 }
 
 /// What becomes of a packet at a hook: all tables of its family, in the order of their priorities there, until one does
-/// not accept.
+/// not accept, and connection tracking between them.
 ///
 /// # Errors
 /// As [`chain`].
@@ -38,17 +41,19 @@ pub fn hook(model: &Model, hook: Hook, packet: &Packet) -> Result<Outcome, Error
         .filter_map(|table| Some((of_hook(table.kind().builtins())?, table)))
         .collect();
     tables.sort_by_key(|(builtin, _)| builtin.priority);
-    let mut way = Way::new(packet);
+    let (mut way, mut tracked) = (Way::new(packet), false);
     for (builtin, table) in tables {
-        match walk(table, builtin.name, packet, &mut way)? {
+        way.track(packet, hook, builtin.priority, &mut tracked);
+        match walk(model, table, builtin.name, packet, &mut way)? {
             Verdict::Accept => {}
             ended => return Ok(way.end(ended)),
         }
     }
+    way.track(packet, hook, i32::MAX, &mut tracked);
     Ok(way.end(Verdict::Accept))
 }
 
-fn walk(table: &Table, builtin: &str, packet: &Packet, way: &mut Way) -> Result<Verdict, Error> {
+fn walk(model: &Model, table: &Table, builtin: &str, packet: &Packet, way: &mut Way) -> Result<Verdict, Error> {
     if table.id().family != packet.family() {
         return Err(Error::Family);
     }
@@ -87,12 +92,9 @@ fn walk(table: &Table, builtin: &str, packet: &Packet, way: &mut Way) -> Result<
             }
         }
     }
-    Ok(policy(base))
-}
-
-fn policy(base: &Chain) -> Verdict {
-    match base.policy() {
+    // A component states no policy: built-in chains are not its own.
+    Ok(match base.policy().filter(|_| model.component().is_none()) {
         Some(Policy::Drop) => Verdict::Drop,
         Some(Policy::Accept) | None => Verdict::Accept,
-    }
+    })
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::connection::Tracking;
+use super::connection::{Template, Tracking};
 use super::packet::Packet;
 use crate::name::{ChainName, SetName};
 use crate::nft::expr::NatFlags;
 use crate::rule::Family;
 use crate::rule::targets::{CtEvents, Tcpmss};
+use crate::wrap::Hook;
 
 /// What became of a packet in a chain, or at a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub enum Effect {
         /// Packets that are gathered before they are sent; 0 for the default.
         threshold: u16,
     },
+    /// Connection tracking ran, with what `-j CT` had left for it.
+    Track(Template),
     /// The address or port is translated.
     Translate(Translation),
     /// The checksum is filled in.
@@ -162,6 +165,9 @@ impl Error {
     }
 }
 
+/// `NF_IP_PRI_CONNTRACK` and `NF_IP6_PRI_CONNTRACK`.
+const CONNTRACK: i32 = -200;
+
 /// The parts of a packet that rules change, while it is on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Way {
@@ -176,6 +182,21 @@ impl Way {
     pub(super) fn new(packet: &Packet) -> Self {
         let Packet { mark, priority, ref tracking, .. } = *packet;
         Self { family: packet.family(), mark, priority, tracking: tracking.clone(), effects: Vec::new() }
+    }
+
+    /// Runs connection tracking if it is its turn before a chain of this priority. `ran` says whether it has.
+    pub(super) fn track(&mut self, packet: &Packet, hook: Hook, priority: i32, ran: &mut bool) {
+        let due = matches!(hook, Hook::Prerouting | Hook::Output) && priority > CONNTRACK;
+        if !due || std::mem::replace(ran, true) {
+            return;
+        }
+        let template = match &self.tracking {
+            Tracking::None => Template::default(),
+            Tracking::Template(template) => *template,
+            Tracking::Untracked | Tracking::Connection(_) => return,
+        };
+        self.effects.push(Effect::Track(template));
+        self.tracking = packet.connection.clone().map_or(Tracking::None, Tracking::Connection);
     }
 
     pub(super) fn end(self, verdict: Verdict) -> Outcome {

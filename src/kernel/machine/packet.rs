@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::connection::Tracking;
+use super::connection::{Connection, Tracking};
 use super::wire::Wire;
 use crate::name::{InterfaceName, IpsetName};
 use crate::rule::{Family, Protocol};
@@ -41,8 +41,11 @@ pub struct Packet {
     pub mark: u32,
     /// `skb->priority`.
     pub priority: u32,
-    /// What connection tracking attached.
+    /// What is attached to it when it comes to the hook.
     pub tracking: Tracking,
+    /// The connection that tracking finds or makes for it, where it runs on the way: in PREROUTING and OUTPUT, after
+    /// `raw` and before `mangle`. `None`: the packet makes no sense to it.
+    pub connection: Option<Box<Connection>>,
     /// The sending socket's owner, for local packets.
     pub owner: Option<Owner>,
     /// What routing says about its addresses.
@@ -156,6 +159,7 @@ impl Packet {
             mark: 0,
             priority: 0,
             tracking: Tracking::None,
+            connection: None,
             owner: None,
             routes: Routes::default(),
             ipsets: Vec::new(),

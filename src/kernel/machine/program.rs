@@ -37,7 +37,7 @@ impl Ruleset {
     }
 
     /// What becomes of a packet at a hook: all base chains there, in the order of their priorities, until one does not
-    /// accept.
+    /// accept, and connection tracking between them.
     ///
     /// # Errors
     /// As [`chain`](Ruleset::chain).
@@ -46,13 +46,15 @@ impl Ruleset {
         let bases = self.tables.iter().flat_map(|table| table.bases.iter().map(move |base| (table, base)));
         let mut bases: Vec<_> = bases.filter(|(_, (_, base))| base.hook == hook as u32).collect();
         bases.sort_by_key(|(_, (_, base))| base.priority);
-        let mut way = Way::new(packet);
+        let (mut way, mut tracked) = (Way::new(packet), false);
         for (table, (name, base)) in bases {
+            way.track(packet, hook, base.priority, &mut tracked);
             match walk(table, name, base.policy, packet, &wire, &mut way)? {
                 Verdict::Accept => {}
                 ended => return Ok(way.end(ended)),
             }
         }
+        way.track(packet, hook, i32::MAX, &mut tracked);
         Ok(way.end(Verdict::Accept))
     }
 
