@@ -4,8 +4,12 @@
 //! Never: decides which form a rule has, or declares a set ([`declare`](super::declare) does).
 //!
 //! A key is loaded from the first register on, each field in words of its own. What a map gives goes to the first
-//! register as well, over the key: the kernel has looked the key up before it writes (`nft_lookup_eval`), and so a key
-//! may take all sixteen words.
+//! register as well, over the key: the kernel has looked the key up before it writes (`nft_lookup_eval`).
+//!
+//! A choice has its key one word further on, and its map gives two words: nothing, and the number of the action, which so
+//! lands where the key began. `nft` up to 1.0.6 at least aborts in the middle of a listing when what a map gave is itself
+//! looked up (`netlink_parse_concat_expr`: it takes it to have no length). As it does not see that the map writes two
+//! words, it takes the second lookup to be of the key and lists `ip daddr vmap @C/actions`.
 //!
 //! Invariant: rule, form and family decide the program; a dump of it is equal to it.
 //!
@@ -57,6 +61,8 @@ pub enum Code<'a> {
 
 /// Where keys start and results go.
 const FIRST: Register = Register::R1;
+/// Where the key of a choice starts, and where the number of the action is then.
+const SECOND: Register = Register::word(1);
 
 /// Writes a kernel rule. With `to`, its jump or goto leads there. `out` is emptied first and used again.
 ///
@@ -75,28 +81,29 @@ pub fn write(
     match *code {
         Code::Plain => {}
         Code::Member { set, fields } => {
-            load(fields, family, &mut middle);
-            middle.push(look_up(set, None));
+            load(fields, 0, family, &mut middle);
+            middle.push(look_up(set, FIRST, None));
         }
         Code::Choose { map, actions, fields } => {
-            load(fields, family, &mut middle);
-            middle.push(look_up(map, Some(FIRST)));
-            middle.push(look_up(actions, Some(Register::VERDICT)));
+            load(fields, 1, family, &mut middle);
+            middle.push(look_up(map, SECOND, Some(FIRST)));
+            middle.push(look_up(actions, SECOND, Some(Register::VERDICT)));
         }
         Code::Assign { map, fields } => {
-            load(fields, family, &mut middle);
-            middle.push(look_up(map, Some(FIRST)));
+            load(fields, 0, family, &mut middle);
+            middle.push(look_up(map, FIRST, Some(FIRST)));
             value = Some(FIRST);
         }
     }
     native::compile_led(rule, family, &Lead { expressions: &middle, value, chain: to }, ipsets, out)
 }
 
-/// Appends what loads a key, the guards before the first load: they use the first register.
-fn load(fields: &Fields, family: Family, out: &mut Vec<Expr>) {
+/// Appends what loads a key into the registers from this word on, the guards before the first load: they use the first
+/// register.
+fn load(fields: &Fields, first: usize, family: Family, out: &mut Vec<Expr>) {
     fields.iter().for_each(|field| lead::guard(part(field), out));
     for (field, place) in fields.places(family) {
-        let dreg = register(place);
+        let dreg = register(first + place / 4);
         lead::load(part(field), family, dreg, out);
         out.extend(mask(field, family, dreg));
     }
@@ -119,15 +126,15 @@ fn mask(field: Field, family: Family, dreg: Register) -> Option<Expr> {
     }))
 }
 
-fn look_up(set: &SetName, dreg: Option<Register>) -> Expr {
+fn look_up(set: &SetName, sreg: Register, dreg: Option<Register>) -> Expr {
     let set = SetRef { name: Arc::from(set.as_str()), id: 0 };
-    Expr::Lookup(Lookup { set, sreg: FIRST, dreg, inverted: false })
+    Expr::Lookup(Lookup { set, sreg, dreg, inverted: false })
 }
 
-/// The register at a byte of the storage, by the number that a dump shows: one that starts a quarter has its old number
-/// (`nft_dump_register`).
-fn register(place: usize) -> Register {
-    let word = u32::try_from(place / 4).unwrap_or(u32::MAX);
+/// The register that is this word of the storage, by the number that a dump shows: one that starts a quarter has its old
+/// number (`nft_dump_register`).
+fn register(word: usize) -> Register {
+    let word = u32::try_from(word).unwrap_or(u32::MAX);
     if word % 4 == 0 { Register(1 + word / 4) } else { Register::word(word) }
 }
 

@@ -4,15 +4,20 @@
 //! Never: chooses a name, or keeps what is in a set.
 //!
 //! Maps that change have no size: it would be a hard cap, and a hash table that grows takes elements one by one.
-//! Types are `nft`'s numbers, so that it prints addresses as addresses; the kernel only keeps them. Numbers of actions
-//! have the type of marks, whose bytes `nft` knows to be in host order.
+//! Constant sets are not flagged so, as the kernel then refuses elements that come after the rule.
+//!
+//! Types are `nft`'s numbers, so that it prints addresses as addresses; the kernel only keeps them. `nft` takes values
+//! for network order unless the user data says otherwise, so what is in host order is marked there. Numbers of actions
+//! are in network order.
 //!
 //! Where the truth is: `nf_tables_newset` (`net/netfilter/nf_tables_api.c`, Linux v6.12), `enum datatypes` and
 //! `concat_subtype_add` (`datatype.h`, nftables 1.0.6).
 
 use super::field::{Field, Fields, Key};
+use super::tlv::Tags;
 use crate::name::{SetName, TableName};
 use crate::nft::expr::{Counter, Expr};
+use crate::nft::userdata::{Entry, Userdata};
 use crate::nft::{Element, ElementData, Set, SetData, SetFlags};
 use crate::rule::{Family, Target};
 
@@ -47,35 +52,66 @@ pub enum SetKind<'a> {
 
 /// `enum datatypes` of `nft`.
 mod datatype {
-    pub(super) const INTEGER: u32 = 4;
-    pub(super) const STRING: u32 = 5;
     pub(super) const IPV4_ADDR: u32 = 7;
     pub(super) const IPV6_ADDR: u32 = 8;
     pub(super) const ETHER_ADDR: u32 = 9;
     pub(super) const INET_SERVICE: u32 = 13;
     pub(super) const MARK: u32 = 19;
-    pub(super) const CLASSID: u32 = 34;
+    pub(super) const CLASSID: u32 = 23;
     pub(super) const IFNAME: u32 = 41;
 }
+
+/// `NFTNL_UDATA_SET_KEYBYTEORDER` and `NFTNL_UDATA_SET_DATABYTEORDER`.
+const KEY_BYTE_ORDER: u8 = 0;
+const DATA_BYTE_ORDER: u8 = 1;
+/// `BYTEORDER_HOST_ENDIAN`.
+const HOST_ENDIAN: u32 = 1;
 
 /// The length of a name in the directory.
 pub const DIRECTORY_KEY_LEN: usize = 64;
 
-/// A set as it is declared, without id and user data.
+/// The key of an action in the map of [`SetKind::Actions`].
 #[must_use]
-pub fn declare(kind: &SetKind<'_>, family: Family, table: &TableName, name: &SetName, counters: bool) -> Set {
+pub fn action_key(number: u32) -> [u8; 4] {
+    number.to_be_bytes()
+}
+
+/// What a choice has for a key: the word that nothing looks at, and the number of the action.
+#[must_use]
+pub fn action_value(number: u32) -> [u8; 8] {
+    u64::from(number).to_be_bytes()
+}
+
+/// The number of the action in [`action_value`].
+#[must_use]
+pub fn action_number(value: &[u8]) -> Option<u32> {
+    value.try_into().ok().map(u64::from_be_bytes).and_then(|number| u32::try_from(number).ok())
+}
+
+/// A set as it is declared, without an id. Tags that are longer than the kernel takes are left out: whoever starts anew
+/// then does not know the set, and makes another.
+#[must_use]
+pub fn declare(
+    kind: &SetKind<'_>,
+    family: Family,
+    table: &TableName,
+    name: &SetName,
+    counters: bool,
+    tags: &Tags,
+) -> Set {
     let (key_kind, key_len, concat) = match kind {
         SetKind::Constant { fields, .. }
         | SetKind::Member(fields)
         | SetKind::Choice(fields)
         | SetKind::Store { fields, .. } => key(fields, family),
         SetKind::Actions => (datatype::MARK, 4, Vec::new()),
-        SetKind::Directory => (datatype::STRING, 64, Vec::new()),
+        SetKind::Directory => (datatype::IFNAME, 64, Vec::new()),
     };
-    let number = SetData::Value { kind: datatype::MARK, len: 4 };
+    let number = |len| SetData::Value { kind: datatype::MARK, len };
     let data = match kind {
         SetKind::Constant { .. } | SetKind::Member(_) => None,
-        SetKind::Choice(_) | SetKind::Directory => Some(number),
+        SetKind::Choice(_) => Some(number(8)),
+        SetKind::Directory => Some(number(4)),
         SetKind::Store { store, .. } => Some(stored(store, family)),
         SetKind::Actions => Some(SetData::Verdict),
     };
@@ -90,8 +126,33 @@ pub fn declare(kind: &SetKind<'_>, family: Family, table: &TableName, name: &Set
     flags.set(SetFlags::MAP, data.is_some());
     flags.set(SetFlags::EXPR, counters);
     let expressions = if counters { vec![Expr::Counter(Counter::default())] } else { Vec::new() };
+    let userdata = userdata(kind, key_kind, tags);
     let base = Set::new(family.into(), table.clone(), name.clone(), key_len);
-    Set { flags, key_kind, data, size, fields: concat, expressions, ..base }
+    Set { flags, key_kind, data, size, fields: concat, expressions, userdata, ..base }
+}
+
+/// The byte orders that `nft` would not think of, and the tags.
+fn userdata(kind: &SetKind<'_>, key_kind: u32, tags: &Tags) -> Option<Box<[u8]>> {
+    let host = |kind| Entry { kind, value: HOST_ENDIAN.to_ne_bytes().into() };
+    let stores_number = match kind {
+        SetKind::Store { store, .. } => !matches!(store, Target::Snat(_) | Target::Dnat(_)),
+        _ => matches!(kind, SetKind::Directory),
+    };
+    let mut userdata = Userdata::default();
+    if key_kind == datatype::IFNAME {
+        userdata.others.push(host(KEY_BYTE_ORDER));
+    }
+    if stores_number {
+        userdata.others.push(host(DATA_BYTE_ORDER));
+    }
+    let mut bytes = Vec::new();
+    let orders = userdata.others.len();
+    userdata.others.extend(tags.entries());
+    if userdata.encode(&mut bytes).is_err() {
+        userdata.others.truncate(orders);
+        userdata.encode(&mut bytes).ok()?;
+    }
+    (!bytes.is_empty()).then(|| bytes.into())
 }
 
 /// Type, length and, of a concatenation, the lengths of the fields.
@@ -122,7 +183,7 @@ fn address(family: Family) -> u32 {
 fn stored(store: &Target, family: Family) -> SetData {
     let (kind, len) = match store {
         Target::Classify(_) => (datatype::CLASSID, 4),
-        Target::Ct(_) => (datatype::INTEGER, 2),
+        Target::Ct(_) => (datatype::MARK, 2),
         Target::Snat(_) | Target::Dnat(_) => (address(family), if family == Family::Ipv4 { 4 } else { 16 }),
         _ => (datatype::MARK, 4),
     };
@@ -142,17 +203,15 @@ pub fn constants(fields: &Fields, interval: bool, ranges: &[(Key, Key)]) -> Vec<
     let mut sorted: Vec<&(Key, Key)> = ranges.iter().collect();
     sorted.sort_unstable();
     let mut elements = Vec::with_capacity(sorted.len() * 2);
-    for (at, (first, last)) in sorted.iter().enumerate() {
+    for (first, last) in sorted {
         let element = Element::new(first.bytes());
         match (interval, fields.len() > 1) {
             (false, _) => elements.push(element),
             (true, true) => elements.push(Element { key_end: Some(last.bytes().into()), ..element }),
             (true, false) => {
                 elements.push(element);
-                let next = sorted.get(at + 1).map(|(first, _)| first.bytes());
-                // A range that another one follows at once has no end of its own, nor has the one up to the last key.
-                let end = after(last.bytes()).filter(|end| Some(&**end) != next);
-                elements.extend(end.map(|end| Element::interval_end(&end)));
+                // The range up to the last key has no end.
+                elements.extend(after(last.bytes()).map(|end| Element::interval_end(&end)));
             }
         }
     }

@@ -66,8 +66,8 @@ impl Field {
 pub struct Fields(pub(crate) Box<[Field]>);
 
 impl Fields {
-    /// The most bytes of a key: all registers.
-    pub const MAX_LEN: usize = 64;
+    /// The most bytes of a key: all registers but one, which choices take ([`codegen`](super::codegen)).
+    pub const MAX_LEN: usize = 60;
     /// The most fields of a key: `nft` has six bits for the type of each in a number of 32.
     pub const MAX: usize = 5;
 
@@ -364,11 +364,12 @@ mod tests {
 
     #[test]
     fn what_is_too_long_for_the_registers_does_not_fit() {
-        let four = [Field::Input, Field::Output, Field::Source(128), Field::Destination(128)];
-        assert!(Fields::new(four).fit(Family::Ipv6));
-        let five = Fields::new(four.into_iter().chain([Field::Mac]));
-        assert!(!five.fit(Family::Ipv6));
-        assert!(five.fit(Family::Ipv4));
+        let three = [Field::Input, Field::Source(128), Field::Destination(128)];
+        let five = [Field::Input, Field::Output, Field::Source(1), Field::Destination(1), Field::Mac];
+        assert!(Fields::new(three.into_iter().chain([Field::Mac])).fit(Family::Ipv6));
+        assert!(!Fields::new(three.into_iter().chain([Field::Output])).fit(Family::Ipv6));
+        assert!(Fields::new(five).fit(Family::Ipv4));
+        assert!(!Fields::new(five.into_iter().chain([Field::SourcePort])).fit(Family::Ipv4));
         assert!(!Fields::default().fit(Family::Ipv4));
     }
 }

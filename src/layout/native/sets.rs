@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::declare::{action_key, action_number};
 use super::delta::{Fate, SetDelta};
 use super::hash::Hash;
 use super::item::{BodyId, SetId};
@@ -154,7 +155,7 @@ impl Sets {
         self.actions.insert(choice, Numbered { number, uses: 1 });
         self.by_number.insert(number, choice);
         let value = Value { data: Some(ElementData::Verdict(verdict)), userdata: None };
-        self.put(map, &number.to_ne_bytes(), Some(value));
+        self.put(map, &action_key(number), Some(value));
         number
     }
 
@@ -166,7 +167,7 @@ impl Sets {
         if known.uses == 0 {
             self.actions.remove(&choice);
             self.by_number.remove(&number);
-            self.put(map, &number.to_ne_bytes(), None);
+            self.put(map, &action_key(number), None);
         }
     }
 
@@ -221,7 +222,7 @@ impl Sets {
 
 fn number(value: &Value) -> Option<u32> {
     match &value.data {
-        Some(ElementData::Value(bytes)) => Some(u32::from_ne_bytes((**bytes).try_into().ok()?)),
+        Some(ElementData::Value(bytes)) => action_number(bytes),
         _ => None,
     }
 }

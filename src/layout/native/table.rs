@@ -113,10 +113,9 @@ impl Table {
             (ACTIONS, SetKind::Actions, Kind::Actions, setup.names.actions()?),
             (DIRECTORY, SetKind::Directory, Kind::Directory, setup.names.directory()?),
         ] {
-            let mut declared = declare(&kind, id.family, &setup.names.table(id.kind)?, &name, false);
             let tag = SetTag { kind: tag, context: Fields::default(), fields: Fields::default() };
-            declared.userdata = Tags { set: Some(tag), ..Tags::default() }.encode().ok();
-            sets.make(set, declared);
+            let tags = Tags { set: Some(tag), ..Tags::default() };
+            sets.make(set, declare(&kind, id.family, &setup.names.table(id.kind)?, &name, false, &tags));
         }
         Ok(Self {
             id,

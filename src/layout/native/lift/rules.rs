@@ -71,7 +71,9 @@ impl<'a> KnownSet<'a> {
     /// The verdict for the number that an element of another map has.
     pub(super) fn verdict(&self, element: &Element) -> Option<&Verdict> {
         let Some(ElementData::Value(number)) = &element.data else { return None };
-        let found = self.elements.binary_search_by(|e| e.key.as_deref().cmp(&Some(&**number))).ok()?;
+        // The number is the last word; `codegen` says what the one before it is for.
+        let number = number.last_chunk::<4>()?.as_slice();
+        let found = self.elements.binary_search_by(|e| e.key.as_deref().cmp(&Some(number))).ok()?;
         match &self.elements.get(found)?.data {
             Some(ElementData::Verdict(verdict)) => Some(verdict),
             _ => None,

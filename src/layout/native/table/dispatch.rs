@@ -8,6 +8,7 @@ use super::{
     SetKind, SetTag, Signature, Standing, Table, Tags, Userdata, declare, entry,
 };
 use crate::layout::native::analysis::{Action, Verdict};
+use crate::layout::native::declare::action_value;
 use crate::layout::native::dispatch::DISPATCH_MIN;
 use crate::layout::native::error::Error;
 use crate::layout::native::field::Fields;
@@ -115,11 +116,10 @@ impl Table {
             (Class::Store(_), Some(store)) => (SetKind::Store { fields: &fields, store }, Kind::Store),
             _ => (SetKind::Member(&fields), Kind::Member),
         };
-        let mut set = declare(&declaration, self.id.family, &self.name, &name, self.setup.native.counters);
         let tag = SetTag { kind, context: Fields::default(), fields: fields.clone() };
         let tags = Tags { hash: Some(identity.0), set: Some(tag), chain: Some(chain), ..Tags::default() };
-        set.userdata = tags.encode().ok();
-        self.sets.make(number, set);
+        let counters = self.setup.native.counters;
+        self.sets.make(number, declare(&declaration, self.id.family, &self.name, &name, counters, &tags));
         let item = Item {
             rule: self.rules.take(&rule, self.id.family),
             form: match class {
@@ -163,7 +163,7 @@ impl Table {
                 let data = match (choice, action) {
                     (Some((choice, name)), _) => {
                         let number = self.sets.take_action(ACTIONS, choice, name.as_ref());
-                        Some(ElementData::Value(number.to_ne_bytes().into()))
+                        Some(ElementData::Value(action_value(number).into()))
                     }
                     (None, Action::Store { value, .. }) => Some(ElementData::Value(value)),
                     (None, _) => None,
