@@ -9,6 +9,9 @@ use crate::layout::native::analysis::Effects;
 use crate::layout::native::field::{Fields, Key, overlaps};
 use crate::wrap::RuleKey;
 
+/// A rule and what is kept of it.
+pub(super) type Neighbour<'a> = (RuleKey, &'a Stored);
+
 /// Whether it does not matter which of two rules comes first, whatever the packet.
 pub(super) fn agree(a: (u64, Effects), b: (u64, Effects)) -> bool {
     let effects = a.1 | b.1;
@@ -108,11 +111,7 @@ impl Index {
     }
 
     /// The nearest grouped rules on both sides, up to the next barriers.
-    pub(super) fn neighbours(
-        &self,
-        chain: ChainIx,
-        rule: RuleKey,
-    ) -> (Option<(RuleKey, &Stored)>, Option<(RuleKey, &Stored)>) {
+    pub(super) fn neighbours(&self, chain: ChainIx, rule: RuleKey) -> (Option<Neighbour<'_>>, Option<Neighbour<'_>>) {
         let (lower, upper) = self.cuts(chain, rule);
         let within =
             |(other, _): &(RuleKey, &Stored)| lower.is_none_or(|c| c < *other) && upper.is_none_or(|c| *other < c);

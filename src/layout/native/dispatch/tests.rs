@@ -117,7 +117,8 @@ struct Mirror {
 impl Mirror {
     fn follow(&mut self, changes: Changes, index: &Index) {
         for (chain, now) in changes.chains {
-            assert_eq!(if now { self.dispatchers.insert(chain) } else { self.dispatchers.remove(&chain) }, true);
+            let was = if now { !self.dispatchers.insert(chain) } else { self.dispatchers.remove(&chain) };
+            assert_eq!(was, !now, "{chain:?}");
         }
         self.pieces.retain(|chain, _| self.dispatchers.contains(chain));
         for chain in changes.pieces {
