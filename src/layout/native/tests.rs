@@ -19,7 +19,7 @@ fn compiler(native: &Native) -> Compiler {
 /// An instance of one of several kinds, reached by its address.
 fn boot(model: &mut Model, number: u32, kind: u16) {
     let chain = format!("inst-{number}");
-    model.filter().v4().chain(&*chain).unwrap().replace(rules(kind)).unwrap();
+    model.filter().v4().chain(&chain).unwrap().replace(rules(kind)).unwrap();
     model.filter().v4().chain("local").unwrap().append(way_in(number)).unwrap();
 }
 
@@ -82,7 +82,7 @@ fn a_body_that_changes_for_all_its_chains_keeps_its_number() {
     (0..20).for_each(|n| boot(&mut model, n, 0));
     update(&mut compiler, &mut model);
     for n in 0..20 {
-        model.filter().v4().chain(&*format!("inst-{n}")).unwrap().replace(rules(7)).unwrap();
+        model.filter().v4().chain(&format!("inst-{n}")).unwrap().replace(rules(7)).unwrap();
     }
     let delta = update(&mut compiler, &mut model);
     let changed = chains(&delta);
@@ -114,7 +114,7 @@ fn everything_that_came_goes_again() {
     let came = update(&mut compiler, &mut model);
     for n in 0..20 {
         let table = model.table_mut(crate::rule::Family::Ipv4, crate::wrap::TableKind::Filter).unwrap();
-        assert!(table.remove_chain(&*format!("$inst-{n}")).unwrap());
+        assert!(table.remove_chain(&format!("$inst-{n}")).unwrap());
     }
     let went = update(&mut compiler, &mut model);
     let gone = chains(&went).iter().filter(|chain| chain.fate == Fate::Gone).count();
