@@ -12,6 +12,7 @@ mod send;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::analysis::is_unique;
 use super::codegen::{self, Code};
 use super::declare::{SetKind, declare};
 use super::delta::{ChainDelta, ChainHead, Fate, TableDelta};
@@ -353,7 +354,9 @@ impl Table {
             }
         }
         let shared = matches!(kind, ChainKind::Wrapped | ChainKind::Shared if !self.setup.is_common(kind));
-        let alone = !shared || dispatches || !self.passes().contains(Passes::SHARING);
+        // Rules that remember something, such as a limit, remember it for their own chain.
+        let unique = state.rules.values().any(|id| self.rules.at(*id).is_some_and(|known| is_unique(&known.rule)));
+        let alone = !shared || dispatches || unique || !self.passes().contains(Passes::SHARING);
         let own = if alone { Some(self.graph.at(ix)?.name.clone()) } else { None };
         Some(Move { chain: ix, content: items.into(), own })
     }

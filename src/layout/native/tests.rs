@@ -59,6 +59,19 @@ fn chains_that_say_the_same_are_one_kernel_chain() {
 }
 
 #[test]
+fn chains_with_a_limit_have_a_budget_each() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    for n in 0..3 {
+        boot(&mut model, n, 0);
+        let limit = crate::rule::matches::Limit { rate: 5, unit: crate::rule::matches::RateUnit::Second, burst: 5 };
+        let limited = Rule::new().matching(crate::rule::Match::Limit(limit)).accept();
+        model.filter().v4().chain(&*format!("inst-{n}")).unwrap().append(limited).unwrap();
+    }
+    let delta = update(&mut compiler, &mut model);
+    assert_eq!(chains(&delta).iter().filter(|chain| chain.name.as_str().contains("-inst-")).count(), 3);
+}
+
+#[test]
 fn without_sharing_every_chain_is_its_own() {
     let native = Native { passes: Passes::empty(), ..Native::default() };
     let (mut model, mut compiler) = (host(), compiler(&native));
