@@ -1,9 +1,12 @@
 //! Where this version does less than its design, or does it in another way.
 //!
-//! - **Layouts.** There is no type `Layout` yet: tables, chains and rules take the form that iptables-nft gives them,
-//!   and no other. The second encoding, [`compile::native`](crate::compile::native), is complete for single rules and
-//!   tested against `nft` and packets; `nftwrap translate` shows it. What is missing for a native layout are tables of
-//!   our own, dispatch by maps and shared chains. The command takes `--layout iptables` only, and says so.
+//! - **Layouts.** [`layout::Layout`](crate::layout::Layout) is there and [`Manager`](crate::Manager) does not take it yet:
+//!   what is applied has the form of iptables-nft. Of the native layout the compiler stands
+//!   ([`layout::native::Compiler`](crate::layout::native::Compiler): dispatch, sharing, incremental deltas, seeds for a
+//!   restart), the way back ([`lift`](crate::layout::native::lift)) and the transaction of a delta in `apply/native`; the
+//!   passes folding and families are written and tested on their own, and the compiler does not call them yet. A
+//!   refused update makes the compiler start from the model and the kernel instead of being taken back in place. The
+//!   command takes `--layout iptables` only, and says so.
 //! - **No content hash.** The design has a hash of each chain's content in its user data, so that a restarted agent sees
 //!   what is current without reading rules. Here a restart reads the rules of the chains that concern it and compares
 //!   programs: that costs one dump, sees through a rule that somebody changed by hand, which a hash in the chain

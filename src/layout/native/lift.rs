@@ -5,7 +5,7 @@
 //! Never: reads the kernel; drops a rule: what it does not understand is [`Opaque`] and keeps its expressions.
 //!
 //! A kernel chain stands for one chain of the model, or for all that the directory and the elements of dispatch maps name
-//! ([`names`]). A rule with a lookup in a set of ours stands for one rule of each element ([`rules`], [`value`]); in a
+//! (`names`). A rule with a lookup in a set of ours stands for one rule of each element (`rules`, `value`); in a
 //! chain of a family, for those of the elements that have the wrapped chain's own key.
 //!
 //! Invariant: what is lifted comes from the kernel objects alone. The rules of a run are in the order of their keys: the

@@ -5,10 +5,10 @@
 //!
 //! # Two kinds of chains
 //!
-//! *Dispatchers* have many rules that differ in a key (`-d`, `-i`, ...): [`dispatch`] makes each run of them one lookup,
+//! *Dispatchers* have many rules that differ in a key (`-d`, `-i`, ...): `dispatch` makes each run of them one lookup,
 //! key to action in a data map, action to verdict in one small verdict map. Adding a rule there is adding an element.
 //! All others are *bodies*: compiled as a whole when they change, and one kernel chain for all that are equal
-//! ([`sharing`]). Within a body, [`folding`] makes sets of rules that differ in one field, and [`families`] replaces
+//! (`sharing`). Within a body, [`folding`] makes sets of rules that differ in one field, and [`families`] replaces
 //! what only one port has (its address, its MAC, its zone) by a lookup of the key that led here.
 //!
 //! # What is in a table
