@@ -19,6 +19,7 @@ use nftwrap::kernel::{Kernel, Live};
 use nftwrap::layout::native::codegen::{self, Code};
 use nftwrap::layout::native::declare::{self, SetKind};
 use nftwrap::layout::native::folding::{Folded, fold};
+use nftwrap::layout::native::tlv::Tags;
 use nftwrap::name::{ChainName, SetName, TableName};
 use nftwrap::nft::{BaseChain, Chain, Elements, Family as NftFamily, Policy, Rule as NftRule, Set, Table};
 use nftwrap::rule::{Family, Masked, PortRange, Rule};
@@ -71,7 +72,7 @@ impl Bench {
                     let interval = ranges.iter().any(|(first, last)| first != last);
                     let size = u32::try_from(ranges.len()).unwrap();
                     let kind = SetKind::Constant { fields, interval, size };
-                    let set = declare::declare(&kind, FAMILY, &self.table, &name, false);
+                    let set = declare::declare(&kind, FAMILY, &self.table, &name, false, &Tags::default());
                     batch.add_set(&Set { id: Some(sets), ..set }, ORIGIN);
                     let elements = declare::constants(fields, interval, ranges);
                     let (table, set) = (self.table.clone(), name.clone());

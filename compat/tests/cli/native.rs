@@ -3,7 +3,7 @@
 use nftwrap::compile::{NoIpsets, Program};
 use nftwrap::kernel::Kernel;
 use nftwrap::layout::native::codegen::{self, Code};
-use nftwrap::layout::native::declare::{SetKind, declare, mapping};
+use nftwrap::layout::native::declare::{SetKind, action_key, action_value, declare, mapping};
 use nftwrap::layout::native::field::{Field, Fields};
 use nftwrap::layout::native::tlv::{Kind, SetTag, Tags};
 use nftwrap::name::{ChainName, SetName, TableName};
@@ -49,9 +49,10 @@ impl Writer {
 
     fn set(&mut self, name: &str, kind: &SetKind<'_>, tag: (Kind, &Fields), elements: Vec<Element>) -> SetName {
         let name = SetName::new(name).unwrap();
-        let mut set = declare(kind, Family::Ipv4, &self.table, &name, tag.0 == Kind::Choice);
+        let counters = tag.0 == Kind::Choice;
         let tag = SetTag { kind: tag.0, context: Fields::default(), fields: tag.1.clone() };
-        set.userdata = Some(Tags { set: Some(tag), ..Tags::default() }.encode().unwrap());
+        let tags = Tags { set: Some(tag), ..Tags::default() };
+        let mut set = declare(kind, Family::Ipv4, &self.table, &name, counters, &tags);
         set.id = Some(1);
         self.batch.add_set(&set, Origin(0));
         let (table, set_id) = (self.table.clone(), None);
@@ -86,11 +87,11 @@ fn host() -> Batch {
     w.chain("nova-local", false);
     w.chain("FORWARD", true);
     let fields = Fields::new([Field::Destination(32)]);
-    let instances = (1..=9u8).map(|n| named(mapping(&[10, 0, 0, n], &4_u32.to_ne_bytes()), &format!("nova-inst-{n}")));
-    let elements = instances.chain([mapping(&[10, 0, 0, 10], &2_u32.to_ne_bytes())]).collect();
+    let instances = (1..=9u8).map(|n| named(mapping(&[10, 0, 0, n], &action_value(4)), &format!("nova-inst-{n}")));
+    let elements = instances.chain([mapping(&[10, 0, 0, 10], &action_value(2))]).collect();
     let map = w.set("nova/map/1", &SetKind::Choice(&fields), (Kind::Choice, &fields), elements);
     let verdicts = [(2_u32, Verdict::Drop), (4, Verdict::Jump(chain_name("nova/1")))];
-    let elements = verdicts.map(|(n, verdict)| Element::with_verdict(&n.to_ne_bytes(), verdict)).into();
+    let elements = verdicts.map(|(n, verdict)| Element::with_verdict(&action_key(n), verdict)).into();
     let none = Fields::default();
     let actions = w.set("nova/actions", &SetKind::Actions, (Kind::Actions, &none), elements);
     let entry = |name: &str, number: u32| {

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use nftwrap::layout::native::declare::action_number;
 use nftwrap::layout::native::field::{Field, Fields};
 use nftwrap::layout::native::lift::{KernelChain, KernelRule, Lookup};
 use nftwrap::layout::native::tlv::{Kind, SetTag, Tags};
@@ -190,7 +191,9 @@ fn element_words(tag: &SetTag, family: Family, element: &Element) -> String {
             let name = key.split(|&b| b == 0).next().unwrap_or_default();
             format!("\"{}\"", String::from_utf8_lossy(name))
         }
-        Kind::Actions => number(key).map_or_else(|| hex(key), |number| number.to_string()),
+        Kind::Actions => {
+            key.try_into().ok().map(u32::from_be_bytes).map_or_else(|| hex(key), |number| number.to_string())
+        }
         _ => fields_words(&tag.context.join(&tag.fields), family, key),
     };
     if let Some(end) = &element.key_end {
@@ -211,7 +214,8 @@ fn element_words(tag: &SetTag, family: Family, element: &Element) -> String {
         }
         Some(ElementData::Value(value)) => {
             let shown = match (tag.kind, &**value) {
-                (Kind::Choice | Kind::FamilyChoice | Kind::Directory, value) => number(value).map(|n| n.to_string()),
+                (Kind::Choice | Kind::FamilyChoice, value) => action_number(value).map(|n| n.to_string()),
+                (Kind::Directory, value) => number(value).map(|n| n.to_string()),
                 (_, &[a, b]) => Some(u16::from_ne_bytes([a, b]).to_string()),
                 _ => None,
             };
