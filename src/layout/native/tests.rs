@@ -65,7 +65,7 @@ fn chains_with_a_limit_have_a_budget_each() {
         boot(&mut model, n, 0);
         let limit = crate::rule::matches::Limit { rate: 5, unit: crate::rule::matches::RateUnit::Second, burst: 5 };
         let limited = Rule::new().matching(crate::rule::Match::Limit(limit)).accept();
-        model.filter().v4().chain(&*format!("inst-{n}")).unwrap().append(limited).unwrap();
+        model.filter().v4().chain(&format!("inst-{n}")).unwrap().append(limited).unwrap();
     }
     let delta = update(&mut compiler, &mut model);
     assert_eq!(chains(&delta).iter().filter(|chain| chain.name.as_str().contains("-inst-")).count(), 3);
