@@ -24,9 +24,9 @@ pub enum Place {
     Bottom,
 }
 
-/// A rule's place in its chain, for as long as the chain lives: keys are in the order of the rules, and none is given
-/// twice. (A chain that was removed and added again begins anew, and so does one after four billion rules;
-/// [`Chain::edits`](super::Chain::edits) is `None` then.)
+/// A rule's place in its chain: keys are in the order of the rules, and none is given twice to a chain of that name, be
+/// it removed and added again. (After four billion rules a chain begins anew; [`Chain::edits`](super::Chain::edits) is
+/// `None` then.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleKey {
     pub(super) place: Place,

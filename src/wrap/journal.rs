@@ -8,7 +8,7 @@
 //!
 //! Invariant: a rule that was added and removed since is in neither list.
 //!
-//! How it is tested: `tests/wrap_naive.rs` keeps a copy of each chain up to date by its edits alone.
+//! How it is tested: `tests/wrap_edits.rs` keeps copies of chains up to date by their edits alone.
 
 use std::sync::Arc;
 

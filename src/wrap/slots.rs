@@ -130,6 +130,16 @@ struct Index {
 }
 
 impl Slots {
+    /// The first rule gets that serial.
+    pub(super) fn begin_at(&mut self, serial: u32) {
+        self.next_serial = serial;
+    }
+
+    /// The serial of the next rule.
+    pub(super) fn next_serial(&self) -> u32 {
+        self.next_serial
+    }
+
     /// How many rules there are.
     pub(super) fn len(&self) -> usize {
         self.live as usize

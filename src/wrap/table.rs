@@ -41,6 +41,8 @@ pub struct Table {
     by_name: HashMap<ChainName, ChainId>,
     order: BTreeMap<u64, ChainId>,
     next_serial: u64,
+    /// Where the serials of a new chain's rules begin: after those of every chain that is gone.
+    first_rule: u32,
     tags: HashMap<Box<str>, Refs>,
     pool: Pool,
     hasher: RandomState,
@@ -58,6 +60,7 @@ impl Table {
             by_name: HashMap::new(),
             order: BTreeMap::new(),
             next_serial: FIRST_SERIAL,
+            first_rule: 0,
             tags: HashMap::new(),
             pool: Pool::default(),
             hasher: RandomState::new(),

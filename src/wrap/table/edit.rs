@@ -40,7 +40,9 @@ impl Table {
             Some(builtin) => (ChainKind::Builtin(builtin), builtin.hook as u64),
             None => (ChainKind::Foreign, self.serial()),
         };
-        let chain = Some(Box::new(Chain::new(name.clone(), kind, serial)));
+        let mut chain = Chain::new(name.clone(), kind, serial);
+        chain.slots.begin_at(self.first_rule);
+        let chain = Some(Box::new(chain));
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -266,6 +268,7 @@ impl Table {
     pub(super) fn release(&mut self, id: ChainId) {
         let Some(chain) = self.at(id).filter(|chain| !chain.is_present() && chain.refs.is_empty()) else { return };
         let (name, serial) = (chain.name.clone(), chain.serial);
+        self.first_rule = self.first_rule.max(chain.slots.next_serial());
         self.by_name.remove(&name);
         self.order.remove(&serial);
         if let Some(slot) = self.chains.get_mut(id.index()) {
