@@ -10,6 +10,9 @@
 //!
 //! How it is tested: parts are put together again and compared; effects for one target of each kind.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use super::field::{Field, Fields, Key, address_bytes, name_bytes};

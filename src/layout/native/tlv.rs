@@ -212,3 +212,90 @@ fn field(code: [u8; 2]) -> Option<Field> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+
+    use super::*;
+    use crate::name::Comment;
+
+    fn fields() -> impl Strategy<Value = Fields> {
+        let all = [
+            Field::Input,
+            Field::Output,
+            Field::Source(1),
+            Field::Source(128),
+            Field::Destination(24),
+            Field::Mac,
+            Field::SourcePort,
+            Field::DestinationPort,
+        ];
+        subsequence(all.to_vec(), 0..=5).prop_map(Fields::new)
+    }
+
+    fn tags() -> impl Strategy<Value = Tags> {
+        let name = || prop::option::of("[a-z][a-z0-9-]{0,27}".prop_map(|name| ChainName::new(&name).unwrap()));
+        let set = (select(&Kind::ALL), fields(), fields());
+        let set = prop::option::of(set.prop_map(|(kind, context, fields)| SetTag { kind, context, fields }));
+        let key = prop::option::of(prop::collection::vec(any::<u8>(), 0..=60).prop_map(Vec::into_boxed_slice));
+        (name(), any::<Option<[u8; 16]>>(), set, key, name()).prop_map(|(name, hash, set, key, chain)| Tags {
+            name,
+            hash,
+            set,
+            key,
+            chain,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn tags_come_back_beside_what_others_wrote(tags in tags(), foreign in any::<[u8; 3]>()) {
+            let comment = Comment::new("web in").ok();
+            let mut others = tags.entries();
+            others.insert(others.len() / 2, Entry { kind: 0x7d, value: foreign.into() });
+            let mut bytes = Vec::new();
+            Userdata { comment: comment.clone(), others, ..Userdata::default() }.encode(&mut bytes).unwrap();
+            let mut read = Userdata::decode(&bytes).unwrap();
+            prop_assert_eq!(Tags::take(&mut read.others), tags);
+            prop_assert_eq!(read.others, [Entry { kind: 0x7d, value: foreign.into() }]);
+            prop_assert_eq!(read.comment, comment);
+        }
+
+        #[test]
+        fn a_set_cut_short_is_no_set(context in fields(), fields in fields(), kind in select(&Kind::ALL)) {
+            let set = SetTag { kind, context, fields };
+            let bytes = set.encode();
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(SetTag::decode(&bytes[..cut]), None);
+            }
+            prop_assert_eq!(SetTag::decode(&bytes), Some(set));
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = (SetTag::decode(&bytes), Tags::decode(&bytes));
+        }
+    }
+
+    #[test]
+    fn entries_of_another_form_are_left_alone() {
+        let entry = |kind, value: &[u8]| Entry { kind, value: value.into() };
+        let odd = [
+            entry(NAME, b"two words"),
+            entry(NAME, b"\xff"),
+            entry(HASH, &[0; 15]),
+            entry(FIELDS, &[2, 1, 0, 0]),
+            entry(FIELDS, &[1, 9, 0, 0]),
+            entry(FIELDS, &[1, 0, 0, 1, 3, 0]),
+            entry(FIELDS, &[1, 0, 0, 2, 5, 0, 5, 0]),
+        ];
+        let mut others = odd.to_vec();
+        assert_eq!(Tags::take(&mut others), Tags::default());
+        assert_eq!(others, odd);
+        let mut twice = vec![entry(NAME, b"first"), entry(NAME, b"second")];
+        assert_eq!(Tags::take(&mut twice).name, ChainName::new("first").ok());
+        assert_eq!(twice, [entry(NAME, b"second")]);
+    }
+}
