@@ -3,11 +3,11 @@
 //! Owns: a [`Table`] for each table of the model, and when what it knows has to be built anew.
 //! Never: reads the kernel; [`Seeds`] tell what stands there.
 //!
-//! A rule that has no program is found before anything is changed. When the kernel refuses a transaction, or the jumps
-//! of the model lead nowhere or in circles, the compiler forgets what it knows: the next update starts from the model
-//! and from what stands, which costs one walk over the model and is exact by construction.
+//! A rule that has no program is found before anything of its table is changed. When the kernel refuses a transaction, or
+//! the jumps of the model lead nowhere or in circles, nothing is lost and nothing has to be built anew: what is known of
+//! the kernel is what was committed last, and the next update says what it lacks ([`Table`]).
 //!
-//! Invariant: what is known is what was committed, or nothing.
+//! Invariant: a delta brings the kernel from the last commit to the model, whatever was tried in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,17 +47,17 @@ impl Compiler {
         self.seeds.insert(table, seeds);
     }
 
-    /// What has to change in the kernel for the model. From nothing, that is all of it. [`commit`](Self::commit) or
-    /// [`rollback`](Self::rollback) must follow.
+    /// What has to change in the kernel for the model, since the last [`commit`](Self::commit). From nothing, that is all
+    /// of it.
     ///
     /// # Errors
-    /// [`Error`]; nothing changed then.
+    /// [`Error`], of the model. The next update tries again.
     pub fn update(&mut self, model: &Model, ipsets: &dyn Ipsets) -> Result<Delta, Error> {
         let mut delta = Delta::default();
         for table in model.tables() {
             let id = table.id();
             let known = self.tables.contains_key(&id);
-            if known && !table.is_dirty() {
+            if known && !table.is_dirty() && !self.tables.get(&id).is_some_and(Table::is_open) {
                 continue;
             }
             if !known {
@@ -68,7 +68,10 @@ impl Compiler {
             match state.update(table, ipsets) {
                 Ok(changes) => delta.tables.push(changes),
                 Err(error) => {
-                    self.rollback();
+                    if !matches!(error, Error::Rule { .. } | Error::Reserved { .. } | Error::Model(_)) {
+                        // Of our own names: half of an update would be kept.
+                        self.forget();
+                    }
                     return Err(explain(error, model));
                 }
             }
@@ -81,8 +84,8 @@ impl Compiler {
         self.tables.values_mut().for_each(Table::commit);
     }
 
-    /// The kernel does not have it: forgets everything.
-    pub fn rollback(&mut self) {
+    /// Forgets everything, for when what the kernel has is not known any more.
+    pub fn forget(&mut self) {
         self.tables.clear();
         self.seeds.clear();
     }

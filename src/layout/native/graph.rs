@@ -50,8 +50,8 @@ pub(super) struct Graph {
     free: Vec<ChainIx>,
     /// Chains whose effects changed since [`Graph::take_changed`].
     changed: BTreeSet<ChainIx>,
-    /// Whether a height was cut off: there is a loop, or jumps nest too deep.
-    pub(super) too_high: bool,
+    /// Chains whose height is cut off.
+    cut_off: usize,
 }
 
 impl Node {
@@ -114,6 +114,11 @@ impl Graph {
         }
     }
 
+    /// Whether there is a loop, or jumps nest too deep.
+    pub(super) fn is_too_high(&self) -> bool {
+        self.cut_off > 0
+    }
+
     /// How high a chain stands.
     pub(super) fn height(&self, ix: ChainIx) -> u8 {
         self.at(ix).map_or(0, Node::height)
@@ -148,11 +153,12 @@ impl Graph {
     /// Takes a rule back.
     pub(super) fn unlink(&mut self, from: ChainIx, rule: RuleKey, edge: Edge) {
         let (height, below) = self.below(edge);
-        self.change(from, (height, None), (edge.effects, Effects::empty()));
-        self.change(from, (None, None), (below, Effects::empty()));
+        // First, as in a loop the change would come back to the rule that is no more.
         if let Some(node) = edge.target.and_then(|target| self.at_mut(target)) {
             node.referrers.remove(&(from, rule));
         }
+        self.change(from, (height, None), (edge.effects, Effects::empty()));
+        self.change(from, (None, None), (below, Effects::empty()));
     }
 
     /// Counts one rule's height and effects anew, and goes up while that changes the chain's own.
@@ -173,7 +179,11 @@ impl Graph {
             if now.1 != then.1 {
                 self.changed.insert(ix);
             }
-            self.too_high |= now.0 >= MAX_HEIGHT;
+            match (then.0 >= MAX_HEIGHT, now.0 >= MAX_HEIGHT) {
+                (false, true) => self.cut_off += 1,
+                (true, false) => self.cut_off -= 1,
+                _ => {}
+            }
             let Some(node) = self.at(ix) else { continue };
             let referrers: Vec<_> = node.referrers.iter().map(|(from, _)| *from).collect();
             work.extend(referrers.into_iter().map(|from| (from, (Some(then.0), Some(now.0)), (then.1, now.1))));

@@ -3,13 +3,13 @@
 //! Owns: their numbers, declarations and elements, the numbers of actions, and which of it an update changed.
 //! Never: decides what a set is for.
 //!
-//! Sets are a list in the kernel, so there are few of them; elements are hashed there, so there may be many. What an
-//! update changes is found while it changes: the first change of an element keeps what was there, and at the end only
-//! those are looked at.
+//! Sets are a list in the kernel, so there are few of them; elements are hashed there, so there may be many. What has to
+//! be sent is found while it changes: the first change of an element keeps what the kernel has, and at the end only those
+//! are looked at. What is kept goes with [`Sets::commit`], so that a transaction that is refused is sent with the next.
 //!
-//! Invariant: an element that was put and taken away again within an update is no change.
+//! Invariant: what was put and taken away again is no change, also when a refused transaction lies in between.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::declare::{action_key, action_number};
 use super::delta::{Fate, SetDelta};
@@ -31,6 +31,9 @@ pub(super) struct Value {
 #[derive(Debug)]
 struct Known {
     set: Box<Set>,
+    identity: Option<Hash>,
+    /// Elements that do not change, of a constant set.
+    fixed: Box<[Element]>,
     elements: HashMap<Box<[u8]>, Value>,
 }
 
@@ -62,13 +65,17 @@ pub(super) struct Sets {
     actions: HashMap<Choice, Numbered>,
     next_action: u32,
     by_number: HashMap<u32, Choice>,
+    /// Actions that went since the last commit, with the numbers that they have again when they come back.
+    gone_actions: HashMap<Choice, u32>,
     /// Numbers of sets that stand in the kernel, by the hash of their identity; several may have one.
     set_seeds: HashMap<Hash, Vec<u32>>,
     /// Numbers of actions that stand there.
     action_seeds: HashMap<Verdict, u32>,
-    /// Sets that came or went: what they were before.
-    before: BTreeMap<SetId, Option<SetName>>,
-    /// Elements of sets that were there before and are still: what they were.
+    /// Sets that the kernel does not have.
+    new: BTreeSet<SetId>,
+    /// Sets that the kernel has and that are no more.
+    gone: BTreeMap<SetId, Known>,
+    /// What the kernel has of elements that changed.
     changed: BTreeMap<SetId, BTreeMap<Box<[u8]>, Option<Value>>>,
 }
 
@@ -91,6 +98,9 @@ impl Sets {
 
     /// A number for a new set: the one that it has in the kernel, or the next.
     pub(super) fn number(&mut self, identity: Hash) -> SetId {
+        if let Some((id, _)) = self.gone.iter().find(|(_, known)| known.identity == Some(identity)) {
+            return *id;
+        }
         let seed = self.set_seeds.get_mut(&identity).and_then(Vec::pop);
         SetId(seed.unwrap_or_else(|| {
             self.next += 1;
@@ -98,17 +108,27 @@ impl Sets {
         }))
     }
 
-    /// Makes a set.
-    pub(super) fn make(&mut self, id: SetId, set: Set) {
-        self.before.entry(id).or_insert(None);
-        self.sets.insert(id, Known { set: Box::new(set), elements: HashMap::new() });
+    /// Makes a set that has these elements for life, and others that are put.
+    pub(super) fn make(&mut self, id: SetId, identity: Option<Hash>, set: Set, fixed: Vec<Element>) {
+        match self.gone.remove(&id) {
+            Some(known) => {
+                let images = self.changed.entry(id).or_default();
+                for (key, value) in known.elements {
+                    images.entry(key).or_insert(Some(value));
+                }
+            }
+            None => drop(self.new.insert(id)),
+        }
+        let known = Known { set: Box::new(set), identity, fixed: fixed.into(), elements: HashMap::new() };
+        self.sets.insert(id, known);
     }
 
     /// Takes a set away, with its elements.
     pub(super) fn remove(&mut self, id: SetId) {
-        if let Some(known) = self.sets.remove(&id) {
-            self.before.entry(id).or_insert(Some(known.set.name));
-            self.changed.remove(&id);
+        if let Some(known) = self.sets.remove(&id)
+            && !self.new.remove(&id)
+        {
+            self.gone.insert(id, known);
         }
     }
 
@@ -125,7 +145,7 @@ impl Sets {
             None => known.elements.remove(key),
         };
         // All elements of a set that is new are sent.
-        if !self.before.contains_key(&id) {
+        if !self.new.contains(&id) {
             self.changed.entry(id).or_default().entry(key.into()).or_insert(old);
         }
     }
@@ -147,10 +167,13 @@ impl Sets {
             Choice::Accept => 1,
             Choice::Drop => 2,
             Choice::Return => 3,
-            Choice::Jump(_) | Choice::Goto(_) => self.action_seeds.remove(&verdict).unwrap_or_else(|| {
-                self.next_action = self.next_action.max(FIRST_ACTION) + 1;
-                self.next_action - 1
-            }),
+            Choice::Jump(_) | Choice::Goto(_) => {
+                let known = self.gone_actions.remove(&choice).or_else(|| self.action_seeds.remove(&verdict));
+                known.unwrap_or_else(|| {
+                    self.next_action = self.next_action.max(FIRST_ACTION) + 1;
+                    self.next_action - 1
+                })
+            }
         };
         self.actions.insert(choice, Numbered { number, uses: 1 });
         self.by_number.insert(number, choice);
@@ -167,6 +190,7 @@ impl Sets {
         if known.uses == 0 {
             self.actions.remove(&choice);
             self.by_number.remove(&number);
+            self.gone_actions.insert(choice, number);
             self.put(map, &action_key(number), None);
         }
     }
@@ -181,42 +205,48 @@ impl Sets {
         self.sets.get(&id).into_iter().flat_map(|known| known.elements.values()).filter_map(number).collect()
     }
 
-    /// What the update changed, by number. It starts anew with the next.
-    pub(super) fn take_changes(&mut self) -> Vec<SetDelta> {
+    /// What the kernel lacks, by number.
+    pub(super) fn changes(&mut self) -> Vec<SetDelta> {
         self.set_seeds.clear();
         self.action_seeds.clear();
-        let mut deltas = Vec::new();
-        for (id, before) in std::mem::take(&mut self.before) {
-            match (before, self.sets.get(&id)) {
-                // Numbers are not used again, so what was there and is there is something that never went.
-                (None, Some(known)) => {
-                    let mut added: Vec<Element> = known.elements.iter().map(|(key, v)| element(key, v)).collect();
-                    added.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-                    let (name, fate) = (known.set.name.clone(), Fate::New(known.set.clone()));
-                    deltas.push(SetDelta { name, fate, removed: Vec::new(), added });
-                }
-                (Some(name), None) => {
-                    deltas.push(SetDelta { name, fate: Fate::Gone, removed: Vec::new(), added: Vec::new() });
-                }
-                _ => {}
-            }
+        let mut deltas = BTreeMap::new();
+        for id in &self.new {
+            let Some(known) = self.sets.get(id) else { continue };
+            let mut added: Vec<Element> = known.elements.iter().map(|(key, v)| element(key, v)).collect();
+            added.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            added.extend(known.fixed.iter().cloned());
+            let (name, fate) = (known.set.name.clone(), Fate::New(known.set.clone()));
+            deltas.insert(*id, SetDelta { name, fate, removed: Vec::new(), added });
         }
-        for (id, elements) in std::mem::take(&mut self.changed) {
-            let Some(known) = self.sets.get(&id) else { continue };
+        for (id, known) in &self.gone {
+            let name = known.set.name.clone();
+            deltas.insert(*id, SetDelta { name, fate: Fate::Gone, removed: Vec::new(), added: Vec::new() });
+        }
+        for (id, elements) in &self.changed {
+            let Some(known) = self.sets.get(id) else { continue };
             let (mut removed, mut added) = (Vec::new(), Vec::new());
             for (key, before) in elements {
-                let now = known.elements.get(&key);
+                let now = known.elements.get(key);
                 if before.as_ref() == now {
                     continue;
                 }
-                removed.extend(before.map(|_| Element::new(&key)));
-                added.extend(now.map(|value| element(&key, value)));
+                removed.extend(before.as_ref().map(|_| Element::new(key)));
+                added.extend(now.map(|value| element(key, value)));
             }
             if !removed.is_empty() || !added.is_empty() {
-                deltas.push(SetDelta { name: known.set.name.clone(), fate: Fate::Kept, removed, added });
+                let delta = SetDelta { name: known.set.name.clone(), fate: Fate::Kept, removed, added };
+                deltas.insert(*id, delta);
             }
         }
-        deltas
+        deltas.into_values().collect()
+    }
+
+    /// The kernel has it all.
+    pub(super) fn commit(&mut self) {
+        self.new.clear();
+        self.gone.clear();
+        self.changed.clear();
+        self.gone_actions.clear();
     }
 }
 

@@ -10,8 +10,11 @@
 //! ten thousand instances of a security group change with one chain, and no element that leads there changes. That is
 //! why the moves of one level are gathered ([`Bodies::settle`]).
 //!
+//! What the kernel has of a body that changed is kept until [`Bodies::commit`]: a transaction that is refused is sent with
+//! the next one, and a change that is taken back before that is no change.
+//!
 //! Invariant: two bodies never have the same content, unless they have a name of their own.
-//! Invariant: numbers are not used again.
+//! Invariant: numbers are not used again, but for a body that comes back before the kernel has heard that it went.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -56,8 +59,20 @@ pub(super) struct Bodies {
     of: HashMap<ChainIx, BodyId>,
     next: u32,
     seeds: HashMap<Hash, u32>,
-    /// What each body was before the update that is going on; `None`: it was not there.
+    /// What the kernel has of bodies that changed; `None`: nothing.
     before: BTreeMap<BodyId, Option<Was>>,
+    /// Bodies that the kernel has and that are no more: by name if it was their own, else by content.
+    gone_names: HashMap<ChainName, BodyId>,
+    gone_contents: HashMap<Arc<[Item]>, BodyId>,
+    /// What became of contents, for those who count what they use.
+    turns: Vec<Turn>,
+}
+
+/// A content that came or went.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Came(BodyId, Arc<[Item]>),
+    Went(BodyId, ChainName, Arc<[Item]>),
 }
 
 impl Bodies {
@@ -82,7 +97,7 @@ impl Bodies {
     pub(super) fn settle(
         &mut self,
         mut moves: Vec<Move>,
-        hash: impl Fn(&[Item]) -> Hash,
+        hash: impl Fn(&[Item], &Self) -> Hash,
         name: impl Fn(u32) -> Option<ChainName>,
     ) -> Vec<ChainIx> {
         moves.retain(|m| !self.stays(m));
@@ -153,8 +168,11 @@ impl Bodies {
             let old = std::mem::replace(&mut body.content, content.clone());
             if body.own.is_none() {
                 self.by_content.remove(&old);
-                self.by_content.insert(content, id);
+                self.by_content.insert(content.clone(), id);
             }
+            // What came is counted first, so that nothing that both have goes in between.
+            self.turns.push(Turn::Came(id, content));
+            self.turns.push(Turn::Went(id, body.name.clone(), old));
         }
     }
 
@@ -165,7 +183,7 @@ impl Bodies {
             self.refill(id, content.clone());
             return Some(id);
         }
-        let id = self.number();
+        let id = self.gone_names.remove(name).unwrap_or_else(|| self.number());
         self.make(id, Body { name: name.clone(), content: content.clone(), own: Some(chain), users: BTreeSet::new() });
         Some(id)
     }
@@ -174,14 +192,19 @@ impl Bodies {
     fn shared(
         &mut self,
         content: &Arc<[Item]>,
-        hash: impl Fn(&[Item]) -> Hash,
+        hash: impl Fn(&[Item], &Self) -> Hash,
         name: impl Fn(u32) -> Option<ChainName>,
     ) -> Option<BodyId> {
         if let Some(&id) = self.by_content.get(content) {
             return Some(id);
         }
-        let seed = if self.seeds.is_empty() { None } else { self.seeds.remove(&hash(content)) };
-        let id = seed.map_or_else(|| self.number(), BodyId);
+        let known = if self.seeds.is_empty() {
+            self.gone_contents.remove(content)
+        } else {
+            let hash = hash(content, self);
+            self.seeds.remove(&hash).map(BodyId)
+        };
+        let id = known.unwrap_or_else(|| self.number());
         self.by_content.insert(content.clone(), id);
         self.make(id, Body { name: name(id.0)?, content: content.clone(), own: None, users: BTreeSet::new() });
         Some(id)
@@ -189,6 +212,7 @@ impl Bodies {
 
     fn make(&mut self, id: BodyId, body: Body) {
         self.touch(id);
+        self.turns.push(Turn::Came(id, body.content.clone()));
         self.bodies.insert(id, body);
     }
 
@@ -218,16 +242,38 @@ impl Bodies {
             return;
         }
         self.touch(id);
-        if let Some(body) = self.bodies.remove(&id)
-            && body.own.is_none()
-        {
+        let Some(body) = self.bodies.remove(&id) else { return };
+        if body.own.is_none() {
             self.by_content.remove(&body.content);
         }
+        if let Some(Some(was)) = self.before.get(&id) {
+            match body.own {
+                Some(_) => drop(self.gone_names.insert(was.name.clone(), id)),
+                None => drop(self.gone_contents.insert(was.content.clone(), id)),
+            }
+        }
+        self.turns.push(Turn::Went(id, body.name, body.content));
     }
 
-    /// The kernel chains that the update touched, with name and content that they had before it.
-    pub(super) fn take_changes(&mut self) -> BTreeMap<BodyId, Option<Was>> {
+    /// Contents that came and went since this was last asked, in that order.
+    pub(super) fn take_turns(&mut self) -> Vec<Turn> {
+        std::mem::take(&mut self.turns)
+    }
+
+    /// The kernel chains that changed, with what the kernel has of them.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (BodyId, Option<&Was>)> {
+        self.before.iter().map(|(id, was)| (*id, was.as_ref()))
+    }
+
+    /// No number of what stands is waited for any more.
+    pub(super) fn end_seeds(&mut self) {
         self.seeds.clear();
-        std::mem::take(&mut self.before)
+    }
+
+    /// The kernel has it all.
+    pub(super) fn commit(&mut self) {
+        self.before.clear();
+        self.gone_names.clear();
+        self.gone_contents.clear();
     }
 }

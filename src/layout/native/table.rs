@@ -3,6 +3,11 @@
 //! Owns: the order of an update: edits, then who dispatches, then contents from below upwards, then what is sent.
 //! Never: looks at a chain that neither changed nor leads to one that became another kernel chain.
 //!
+//! What is known of the chains follows the model, whether the kernel takes what is sent or not; what the kernel has of
+//! everything that changed is kept beside it until [`Table::commit`]. So a transaction that was refused, or only planned,
+//! takes nothing back: the next update says what the kernel lacks then, which is nothing when the model went back as
+//! well. Chains that changed without a commit are compared whole, as the model's own notes begin at the last commit.
+//!
 //! Invariant: after an update every chain of the model has its kernel chain, and every element of a run leads where its
 //! rule does.
 
@@ -26,7 +31,7 @@ use super::names::Names;
 use super::rules::{Class, Rules, Signature};
 use super::seed::Seeds;
 use super::sets::{Choice, Sets};
-use super::sharing::{Bodies, Move};
+use super::sharing::{Bodies, Move, Turn};
 use super::tlv::{Kind, SetTag, Tags};
 use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
@@ -99,8 +104,13 @@ pub(super) struct Table {
     dirty: BTreeSet<ChainIx>,
     /// Chains whose place in the directory may have changed.
     listed: BTreeSet<ChainIx>,
+    /// Kernel chains that came or changed since the last delta, and names that any had and lost since.
+    touched: BTreeSet<BodyId>,
+    left: BTreeSet<ChainName>,
     /// Base chains whose policy changed.
     policies: BTreeSet<ChainIx>,
+    /// Chains that changed since the last commit.
+    open: BTreeSet<ChainName>,
 }
 
 impl Table {
@@ -116,7 +126,8 @@ impl Table {
         ] {
             let tag = SetTag { kind: tag, context: Fields::default(), fields: Fields::default() };
             let tags = Tags { set: Some(tag), ..Tags::default() };
-            sets.make(set, declare(&kind, id.family, &setup.names.table(id.kind)?, &name, false, &tags));
+            let table = setup.names.table(id.kind)?;
+            sets.make(set, None, declare(&kind, id.family, &table, &name, false, &tags), Vec::new());
         }
         Ok(Self {
             id,
@@ -135,7 +146,10 @@ impl Table {
             pending: BTreeMap::new(),
             dirty: BTreeSet::new(),
             listed: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            left: BTreeSet::new(),
             policies: BTreeSet::new(),
+            open: BTreeSet::new(),
         })
     }
 
@@ -143,53 +157,66 @@ impl Table {
         self.setup.native.passes
     }
 
-    /// Brings the state to the model's table. On an error nothing is known any more, unless it is of a rule.
+    /// Whether it has changed since the last commit.
+    pub(super) fn is_open(&self) -> bool {
+        self.new || !self.open.is_empty()
+    }
+
+    /// Brings the state to the model's table.
+    ///
+    /// # Errors
+    /// [`Error::Rule`] and [`Error::Reserved`] before anything is changed; [`Error::Model`] when jumps of the model lead
+    /// nowhere or in circles, which the next update may find corrected.
     pub(super) fn update(&mut self, table: &wrap::Table, ipsets: &dyn Ipsets) -> Result<TableDelta, Error> {
-        // From nothing, everything has changed.
-        let changed: Vec<&ChainName> =
-            if self.new { table.chains().map(wrap::Chain::name).collect() } else { table.dirty().collect() };
-        self.check_rules(table, &changed, ipsets)?;
-        self.dispatch.begin();
-        for name in changed {
+        let mut changed: BTreeSet<ChainName> = table.dirty().cloned().collect();
+        changed.extend(self.open.iter().cloned());
+        if self.new {
+            changed.extend(table.chains().map(|chain| chain.name().clone()));
+        }
+        for name in &changed {
+            self.check_rules(table, name, ipsets)?;
+        }
+        for name in &changed {
             self.edit(table, name);
         }
-        if self.graph.too_high || self.leads_nowhere() {
+        self.open = changed;
+        if self.graph.is_too_high() || self.leads_nowhere() {
             return Err(inconsistent());
         }
         self.settle_dispatch()?;
         self.compile()?;
         self.fill();
-        let delta = self.delta()?;
-        self.dispatch.commit();
-        Ok(delta)
+        self.delta()
+    }
+
+    /// What came and went of a chain, if that is known and all there is to look at.
+    fn edits<'m>(&self, chain: &'m wrap::Chain) -> Option<wrap::Edits<'m>> {
+        (!self.new && !self.open.contains(chain.name())).then(|| chain.edits())?
     }
 
     /// Refuses rules that have no program, before anything is changed.
-    fn check_rules(&self, table: &wrap::Table, changed: &[&ChainName], ipsets: &dyn Ipsets) -> Result<(), Error> {
+    fn check_rules(&self, table: &wrap::Table, name: &ChainName, ipsets: &dyn Ipsets) -> Result<(), Error> {
         let mut program = Program::default();
-        for &name in changed {
-            let Some(chain) = table.chain(name) else { continue };
-            if self.setup.names.is_ours(name) {
-                return Err(Error::Reserved { table: self.id, chain: name.clone() });
-            }
-            let mut check = |entry: &wrap::Entry| {
-                let rule = entry.rule();
-                if self.rules.knows(rule) {
-                    return Ok(());
-                }
-                let written = codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program);
-                let error = |source| {
-                    let (table, chain, line) = (self.id, name.clone(), entry.line());
-                    Error::Rule { table, chain, line, rule: rule.clone(), source }
-                };
-                written.map(drop).map_err(error)
-            };
-            match chain.edits() {
-                Some(edits) if !self.new => edits.added().try_for_each(&mut check)?,
-                _ => chain.rules().try_for_each(&mut check)?,
-            }
+        let Some(chain) = table.chain(name) else { return Ok(()) };
+        if self.setup.names.is_ours(name) {
+            return Err(Error::Reserved { table: self.id, chain: name.clone() });
         }
-        Ok(())
+        let mut check = |entry: &wrap::Entry| {
+            let rule = entry.rule();
+            if self.rules.knows(rule) {
+                return Ok(());
+            }
+            let written = codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program);
+            let error = |source| {
+                let (table, chain, line) = (self.id, name.clone(), entry.line());
+                Error::Rule { table, chain, line, rule: rule.clone(), source }
+            };
+            written.map(drop).map_err(error)
+        };
+        match self.edits(chain) {
+            Some(edits) => edits.added().try_for_each(&mut check),
+            None => chain.rules().try_for_each(&mut check),
+        }
     }
 
     /// Takes over what changed in a chain of the model.
@@ -205,8 +232,8 @@ impl Table {
         }
         state.kind = kind;
         self.listed.insert(ix);
-        match chain.map(|chain| (chain, chain.edits())) {
-            Some((_, Some(edits))) if !self.new => {
+        match chain.map(|chain| (chain, self.edits(chain))) {
+            Some((_, Some(edits))) => {
                 for (key, _) in edits.removed() {
                     self.remove(ix, *key);
                 }
@@ -214,7 +241,7 @@ impl Table {
                     self.add(ix, entry.key(), entry.rule());
                 }
             }
-            Some((chain, _)) => self.replace(ix, chain),
+            Some((chain, None)) => self.replace(ix, chain),
             None => {
                 let keys: Vec<_> = self.chains.get(&ix).into_iter().flat_map(|s| s.rules.keys().copied()).collect();
                 keys.into_iter().for_each(|key| self.remove(ix, key));
@@ -275,8 +302,13 @@ impl Table {
         self.rules.release(id);
     }
 
-    /// The kernel has it.
+    /// The kernel has it all.
     pub(super) fn commit(&mut self) {
+        self.new = false;
+        self.open.clear();
+        self.policies.clear();
+        self.bodies.commit();
+        self.sets.commit();
         self.rules.sweep();
     }
 
@@ -309,8 +341,10 @@ impl Table {
                 }
             }
             let (rules, sets, names) = (&self.rules, &self.sets, &self.setup.names);
-            let hash = |items: &[Item]| content_hash(items, rules, sets);
-            for ix in self.bodies.settle(moves, hash, |number| names.body(number)) {
+            let hash = |items: &[Item], bodies: &Bodies| content_hash(items, rules, sets, bodies);
+            let moved = self.bodies.settle(moves, hash, |number| names.body(number));
+            self.count_turns();
+            for ix in moved {
                 self.listed.insert(ix);
                 for from in self.lead_anew(ix) {
                     levels.entry(self.graph.height(from)).or_default().insert(from);
@@ -318,6 +352,23 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Counts what the kernel chains use.
+    fn count_turns(&mut self) {
+        for turn in self.bodies.take_turns() {
+            match turn {
+                Turn::Came(id, content) => {
+                    content.iter().for_each(|item| self.rules.hold(item.rule));
+                    self.touched.insert(id);
+                }
+                Turn::Went(id, name, content) => {
+                    content.iter().for_each(|item| self.rules.release(item.rule));
+                    self.touched.insert(id);
+                    self.left.insert(name);
+                }
+            }
+        }
     }
 
     /// A chain is another kernel chain: elements that lead to it follow. Returns the chains with rules that do.
@@ -404,7 +455,7 @@ fn inconsistent() -> Error {
 }
 
 /// The hash of a content: rules and the names that stand in them.
-fn content_hash(items: &[Item], rules: &Rules, sets: &Sets) -> Hash {
+fn content_hash(items: &[Item], rules: &Rules, sets: &Sets, bodies: &Bodies) -> Hash {
     let parts: Vec<_> = items
         .iter()
         .map(|item| {
@@ -417,7 +468,8 @@ fn content_hash(items: &[Item], rules: &Rules, sets: &Sets) -> Hash {
                 Form::Assign(set) => (5, Some(set), None),
             };
             let set = set.and_then(|set| sets.name(set)).map(SetName::as_str);
-            (rules.at(item.rule).map(|known| &known.rule), kind, set, body.map(|body| body.0))
+            let body = body.and_then(|body| bodies.at(body)).map(|body| body.name.as_str());
+            (rules.at(item.rule).map(|known| &known.rule), kind, set, body)
         })
         .collect();
     Hash::of(&parts)

@@ -5,7 +5,7 @@ use crate::compile::NoIpsets;
 use crate::layout::{Native, Passes};
 use crate::name::WrapName;
 use crate::rule::{ChainRef, PortRange, Rule};
-use crate::wrap::{Model, Profile};
+use crate::wrap::{Model, Place, Profile};
 
 fn host() -> Model {
     let component = WrapName::new("nova-compute").unwrap();
@@ -202,4 +202,62 @@ fn directory(delta: &Delta) -> Vec<(Box<[u8]>, u32, ContentHash)> {
         Some((element.key.clone()?, u32::from_ne_bytes((**number).try_into().unwrap()), tags.hash?))
     });
     entries.collect()
+}
+
+/// A change that goes through everything: bodies, runs, actions, the directory.
+fn upheaval(model: &mut Model) {
+    for n in 0..12 {
+        model.filter().v4().chain(&format!("inst-{n}")).unwrap().replace(rules(7)).unwrap();
+    }
+    model.filter().v4().chain("inst-13").unwrap().replace(rules(8)).unwrap();
+    boot(model, 50, 9);
+    for n in 14..20 {
+        model.filter().v4().remove_chain(&format!("inst-{n}")).unwrap();
+    }
+}
+
+#[test]
+fn a_refused_update_is_sent_with_the_next() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    (0..20).for_each(|n| boot(&mut model, n, u16::try_from(n % 3).unwrap()));
+    update(&mut compiler, &mut model);
+    upheaval(&mut model);
+    let refused = compiler.update(&model, &NoIpsets).unwrap();
+    assert!(!refused.is_empty());
+    assert_eq!(compiler.update(&model, &NoIpsets).unwrap(), refused);
+    boot(&mut model, 60, 9);
+    let more = compiler.update(&model, &NoIpsets).unwrap();
+    assert_ne!(more, refused);
+    assert_eq!(update(&mut compiler, &mut model), more);
+    assert!(update(&mut compiler, &mut model).is_empty());
+}
+
+#[test]
+fn a_refused_update_that_is_taken_back_is_nothing() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    (0..20).for_each(|n| boot(&mut model, n, u16::try_from(n % 3).unwrap()));
+    update(&mut compiler, &mut model);
+    let before = model.clone();
+    upheaval(&mut model);
+    assert!(!compiler.update(&model, &NoIpsets).unwrap().is_empty());
+    let mut model = before;
+    let delta = compiler.update(&model, &NoIpsets).unwrap();
+    assert!(delta.is_empty(), "{delta:?}");
+    compiler.commit();
+    boot(&mut model, 50, 0);
+    assert_eq!(chains(&update(&mut compiler, &mut model)).len(), 0);
+}
+
+#[test]
+fn a_loop_is_refused_and_can_be_opened_again() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    (0..20).for_each(|n| boot(&mut model, n, 0));
+    update(&mut compiler, &mut model);
+    let jump = |n| Rule::new().jump(ChainRef::new(&format!("$inst-{n}")).unwrap());
+    model.filter().v4().chain("inst-1").unwrap().append(jump(2)).unwrap();
+    model.filter().v4().chain("inst-2").unwrap().append(jump(1)).unwrap();
+    assert!(matches!(compiler.update(&model, &NoIpsets), Err(Error::Model(errors)) if !errors.is_empty()));
+    model.filter().v4().chain("inst-2").unwrap().remove(&jump(1), Place::Normal).unwrap();
+    let delta = update(&mut compiler, &mut model);
+    assert_eq!(bodies(&delta), 1, "{delta:?}");
 }

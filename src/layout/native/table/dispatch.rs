@@ -119,7 +119,8 @@ impl Table {
         let tag = SetTag { kind, context: Fields::default(), fields: fields.clone() };
         let tags = Tags { hash: Some(identity.0), set: Some(tag), chain: Some(chain), ..Tags::default() };
         let counters = self.setup.native.counters;
-        self.sets.make(number, declare(&declaration, self.id.family, &self.name, &name, counters, &tags));
+        let set = declare(&declaration, self.id.family, &self.name, &name, counters, &tags);
+        self.sets.make(number, Some(identity), set, Vec::new());
         let item = Item {
             rule: self.rules.take(&rule, self.id.family),
             form: match class {

@@ -11,7 +11,6 @@ use super::{
 };
 use crate::layout::native::declare::DIRECTORY_KEY_LEN;
 use crate::layout::native::sets::Value;
-use crate::layout::native::sharing::Was;
 use crate::name::ChainName;
 use crate::nft::ElementData;
 use crate::nft::Policy;
@@ -20,35 +19,30 @@ use crate::nft::Policy;
 const ITSELF: u32 = 0;
 
 impl Table {
-    /// What changed, for the kernel.
+    /// What the kernel lacks.
     pub(super) fn delta(&mut self) -> Result<TableDelta, Error> {
-        let mut chains = BTreeMap::new();
-        for (id, before) in self.bodies.take_changes() {
-            let after = self.bodies.at(id).map(|body| (body.name.clone(), body.content.clone(), body.own));
-            if let Some(Was { name, content }) = &before {
-                content.iter().for_each(|item| self.rules.release(item.rule));
-                if after.is_none() {
-                    let gone = ChainDelta { name: name.clone(), fate: Fate::Gone, policy: None, rules: None };
-                    chains.insert(id, gone);
-                    self.enter(name, None);
-                }
-            }
-            let Some((name, content, own)) = after else { continue };
-            content.iter().for_each(|item| self.rules.hold(item.rule));
-            if before.as_ref().is_some_and(|was| was.content == content) {
-                continue;
-            }
-            let hash = content_hash(&content, &self.rules, &self.sets);
-            let number = if own.is_some() { ITSELF } else { id.0 };
-            let tags = Tags { hash: Some(hash.0), ..Tags::default() };
-            self.enter(&name, Some((number, tags)));
-            let fate = if before.is_some() { Fate::Kept } else { Fate::New(self.head(id, own)?) };
-            chains.insert(id, ChainDelta { name, fate, policy: None, rules: Some(content.to_vec()) });
+        self.bodies.end_seeds();
+        self.list_kernel_chains();
+        for ix in std::mem::take(&mut self.listed) {
+            self.list(ix);
         }
-        for ix in std::mem::take(&mut self.policies) {
-            let Some(id) = self.bodies.of(ix) else { continue };
-            let Some(policy) = self.chains.get(&ix).and_then(|state| state.policy) else { continue };
-            let name = self.graph.at(ix).map(|node| node.name.clone());
+        let mut chains = BTreeMap::new();
+        for (id, was) in self.bodies.changes() {
+            let delta = match (was, self.bodies.at(id)) {
+                (None, None) => continue,
+                (Some(was), None) => ChainDelta { name: was.name.clone(), fate: Fate::Gone, policy: None, rules: None },
+                (Some(was), Some(body)) if was.content == body.content => continue,
+                (was, Some(body)) => {
+                    let fate = if was.is_some() { Fate::Kept } else { Fate::New(self.head(id, body.own)?) };
+                    ChainDelta { name: body.name.clone(), fate, policy: None, rules: Some(body.content.to_vec()) }
+                }
+            };
+            chains.insert(id, delta);
+        }
+        for ix in &self.policies {
+            let Some(id) = self.bodies.of(*ix) else { continue };
+            let Some(policy) = self.chains.get(ix).and_then(|state| state.policy) else { continue };
+            let name = self.graph.at(*ix).map(|node| node.name.clone());
             match (chains.get_mut(&id), name) {
                 (Some(chain), _) => chain.policy = Some(policy),
                 (None, Some(name)) => {
@@ -57,12 +51,21 @@ impl Table {
                 (None, None) => {}
             }
         }
-        for ix in std::mem::take(&mut self.listed) {
-            self.list(ix);
+        Ok(TableDelta { id: self.id, new: self.new, chains: chains.into_values().collect(), sets: self.sets.changes() })
+    }
+
+    /// Enters kernel chains that changed in the directory, with the hash of what they hold.
+    fn list_kernel_chains(&mut self) {
+        for name in std::mem::take(&mut self.left) {
+            self.enter(&name, None);
         }
-        let sets = self.sets.take_changes();
-        let new = std::mem::take(&mut self.new);
-        Ok(TableDelta { id: self.id, new, chains: chains.into_values().collect(), sets })
+        for id in std::mem::take(&mut self.touched) {
+            let Some(body) = self.bodies.at(id) else { continue };
+            let hash = content_hash(&body.content, &self.rules, &self.sets, &self.bodies);
+            let number = if body.own.is_some() { ITSELF } else { id.0 };
+            let name = body.name.clone();
+            self.enter(&name, Some((number, Tags { hash: Some(hash.0), ..Tags::default() })));
+        }
     }
 
     /// Hook and user data of a chain that is new.
