@@ -51,6 +51,16 @@ pub enum CompileError {
     /// A wrapped chain's name (`$name`) that nobody has turned into a kernel name.
     #[error("chain `${0}` is a wrapped chain outside of a wrapped table")]
     Unwrapped(crate::name::ChainName),
+    /// The kernel takes an extension in some tables only, and the rule stands in another.
+    #[error("{part} exists in table {} of iptables only: {reason}", tables.join(" or "))]
+    OtherTable {
+        /// The match or target.
+        part: &'static str,
+        /// Why no native expression does instead.
+        reason: &'static str,
+        /// The tables.
+        tables: &'static [&'static str],
+    },
     /// The encoding has no form for this.
     #[error("{field} has no form in this layout")]
     NoForm {

@@ -68,6 +68,7 @@ const SECOND: Register = Register::word(1);
 ///
 /// # Errors
 /// [`CompileError`] as of [`native::compile`]; among them `TooMany` for a rule of more expressions than the kernel takes.
+/// [`CompileError::OtherTable`] for an extension that the kernel ties to the name of a table: ours have others.
 pub fn write(
     rule: &Rule,
     to: Option<&ChainName>,
@@ -95,7 +96,12 @@ pub fn write(
             value = Some(FIRST);
         }
     }
-    native::compile_led(rule, family, &Lead { expressions: &middle, value, chain: to }, ipsets, out)
+    let lead = Lead { expressions: &middle, value, chain: to };
+    let fallbacks = native::compile_led(rule, family, &lead, ipsets, out)?;
+    match fallbacks.iter().find(|fallback| !fallback.tables.is_empty()) {
+        Some(Fallback { part, reason, tables }) => Err(CompileError::OtherTable { part, reason, tables }),
+        None => Ok(fallbacks),
+    }
 }
 
 /// Appends what loads a key into the registers from this word on, the guards before the first load: they use the first
