@@ -17,6 +17,7 @@ use super::plan::{handle, is_own};
 use super::read::{FoundChain, FoundTable, owner};
 use super::standing::{StandingChain, StandingRule, StandingTable, comment};
 use super::table::Group;
+use crate::layout::native::declare::action_of_key;
 use crate::layout::native::tlv::{Kind, Tags};
 use crate::layout::native::{ChainDelta, ChainHead, ContentHash, Fate, Item, Seeds, SetDelta, TableDelta};
 use crate::name::{ChainName, SetName};
@@ -71,9 +72,8 @@ fn tags(userdata: Option<&[u8]>) -> Tags {
 }
 
 fn actions(elements: &[Element]) -> Vec<(Verdict, u32)> {
-    let number = |key: &[u8]| Some(u32::from_ne_bytes(key.try_into().ok()?));
     let action = |element: &Element| match &element.data {
-        Some(ElementData::Verdict(verdict)) => Some((verdict.clone(), number(element.key.as_deref()?)?)),
+        Some(ElementData::Verdict(verdict)) => Some((verdict.clone(), action_of_key(element.key.as_deref()?)?)),
         _ => None,
     };
     elements.iter().filter_map(action).collect()
@@ -208,14 +208,15 @@ fn standing_rules(
     found: &FoundTable,
     programs: &mut Programs<'_>,
 ) -> Vec<StandingRule> {
-    let mut items: HashMap<Compared, Item> = HashMap::new();
-    for item in wanted {
+    // Jumps to chains that became one are equal, and yet different items: each stands once, in their order.
+    let mut items: HashMap<Compared, Vec<Item>> = HashMap::new();
+    for item in wanted.iter().rev() {
         if let Some(program) = programs.wanted(table, item) {
-            items.entry(program).or_insert(*item);
+            items.entry(program).or_default().push(*item);
         }
     }
     let rules = now.rules.iter().flatten().map(|rule| StandingRule {
-        item: Compared::read(rule, table.family, &found.anonymous).and_then(|program| items.get(&program).copied()),
+        item: Compared::read(rule, table.family, &found.anonymous).and_then(|program| items.get_mut(&program)?.pop()),
         handle: handle(rule.handle),
         role: if now.shared { role(group, rule.userdata.as_deref()) } else { Role::Ours(Place::Normal) },
     });

@@ -76,6 +76,12 @@ pub fn action_key(number: u32) -> [u8; 4] {
     number.to_be_bytes()
 }
 
+/// The number of the action in [`action_key`].
+#[must_use]
+pub fn action_of_key(key: &[u8]) -> Option<u32> {
+    key.try_into().ok().map(u32::from_be_bytes)
+}
+
 /// What a choice has for a key: the word that nothing looks at, and the number of the action.
 #[must_use]
 pub fn action_value(number: u32) -> [u8; 8] {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::super::Source;
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::error::Error;
+use crate::layout::native::declare::action_key;
 use crate::layout::native::tlv::{Kind, SetTag, Tags};
 use crate::layout::native::{ChainDelta, ChainHead, Delta, Fate, Form, Item, RuleId, Seeds, SetDelta, TableDelta};
 use crate::name::{ChainName, SetName, TableName};
@@ -81,7 +82,7 @@ pub(super) fn chain(name: &str) -> ChainName {
 }
 
 pub(super) fn key(number: u32) -> Vec<u8> {
-    number.to_ne_bytes().to_vec()
+    action_key(number).to_vec()
 }
 
 impl Wanted {
