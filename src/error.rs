@@ -10,6 +10,7 @@ use thiserror::Error as ThisError;
 
 use crate::compile::CompileError;
 use crate::kernel::{self, Errno};
+use crate::layout;
 use crate::name::{ChainName, NameError, SetName, TableName, WrapName};
 use crate::rule::Rule;
 pub use crate::ruleset::Location;
@@ -117,6 +118,9 @@ pub enum Error {
         /// What is wrong with it.
         source: CompileError,
     },
+    /// A name has no place in the native layout.
+    #[error(transparent)]
+    Layout(layout::native::Error),
     /// A chain of ours is to go, and a rule of another program still jumps to it.
     #[error("chain {chain} of {} cannot be deleted: {by} refers to it; remove that first", location.table)]
     StillReferenced {
@@ -187,6 +191,19 @@ pub enum Error {
         /// What does not fit.
         source: crate::transaction::SealError,
     },
+}
+
+impl From<layout::native::Error> for Error {
+    fn from(error: layout::native::Error) -> Self {
+        match error {
+            layout::native::Error::Model(errors) => Self::Model(errors),
+            layout::native::Error::Rule { table, chain, line, rule, source } => {
+                let location = Location { table, chain: Some(chain), rule: None, line };
+                Self::Compile { location, rule, source }
+            }
+            other => Self::Layout(other),
+        }
+    }
 }
 
 fn list<T: fmt::Display>(items: &[T]) -> String {

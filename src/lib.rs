@@ -82,7 +82,7 @@ pub mod transaction;
 pub mod wrap;
 
 pub use error::Error;
-pub use manager::Manager;
+pub use manager::{Manager, ManagerBuilder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

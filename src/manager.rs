@@ -14,9 +14,14 @@
 //!
 //! A manager is `Send` and has no lock: give each namespace one manager and one thread, or wrap it in a mutex.
 
-use crate::apply::{Memory, Mode, Plan, Report};
+mod builder;
+
+pub use builder::ManagerBuilder;
+
+use crate::apply::{Memory, Mode, Plan, Report, native};
 use crate::error::Error;
 use crate::kernel::{self, Kernel, Live};
+use crate::layout::Layout;
 use crate::wrap::{Model, ModelError};
 
 /// Wrapped chains, and the kernel they are applied to.
@@ -44,23 +49,83 @@ use crate::wrap::{Model, ModelError};
 pub struct Manager<K = Live> {
     model: Model,
     kernel: K,
-    memory: Memory,
+    layout: Layout,
+    memory: Remembered,
+}
+
+/// What is known of the kernel, in one layout or the other.
+#[derive(Debug)]
+enum Remembered {
+    Iptables(Memory),
+    Native(Box<native::Memory<native::Compiled>>),
+}
+
+impl Remembered {
+    fn new(model: &Model, layout: &Layout) -> Self {
+        match layout {
+            Layout::Iptables => Self::Iptables(Memory::default()),
+            Layout::Native(settings) => {
+                let component = model.component();
+                let source = native::Compiled::new(settings, component);
+                Self::Native(Box::new(native::Memory::new(source, component.cloned(), settings.shared)))
+            }
+        }
+    }
+
+    fn apply<K: Kernel>(&mut self, model: &mut Model, kernel: &mut K, mode: Mode) -> Result<(Plan, Report), Error> {
+        match self {
+            Self::Iptables(memory) => memory.apply(model, kernel, mode),
+            Self::Native(memory) => memory.apply(model, kernel, mode),
+        }
+    }
+
+    fn forget(&mut self) {
+        match self {
+            Self::Iptables(memory) => memory.forget(),
+            Self::Native(memory) => memory.forget(),
+        }
+    }
 }
 
 impl Manager<Live> {
-    /// A manager for the network namespace of the calling thread.
+    /// Starts a manager for a component: `Manager::builder("nova-compute").layout(Layout::native()).open()`.
+    pub fn builder(component: &str) -> ManagerBuilder {
+        ManagerBuilder::new(component)
+    }
+
+    /// A manager for the network namespace of the calling thread, in the tables of iptables.
     ///
     /// # Errors
     /// [`Error::Kernel`] when no netlink socket can be opened.
     pub fn open(model: Model) -> Result<Self, Error> {
-        Ok(Self::with_kernel(model, Live::open().map_err(kernel::Error::from)?))
+        Self::open_with(model, Layout::Iptables)
+    }
+
+    /// The same, in either layout.
+    ///
+    /// # Errors
+    /// As [`open`](Manager::open).
+    pub fn open_with(model: Model, layout: Layout) -> Result<Self, Error> {
+        Ok(Self::with_kernel_and_layout(model, Live::open().map_err(kernel::Error::from)?, layout))
     }
 }
 
 impl<K> Manager<K> {
-    /// A manager for any kernel: a live one in another namespace, or a fake.
+    /// A manager for any kernel: a live one in another namespace, or a fake. It uses the tables of iptables.
     pub fn with_kernel(model: Model, kernel: K) -> Self {
-        Self { model, kernel, memory: Memory::default() }
+        Self::with_kernel_and_layout(model, kernel, Layout::Iptables)
+    }
+
+    /// The same, in either layout.
+    pub fn with_kernel_and_layout(model: Model, kernel: K, layout: Layout) -> Self {
+        let memory = Remembered::new(&model, &layout);
+        Self { model, kernel, layout, memory }
+    }
+
+    /// Where in the kernel the model goes.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// What should stand.
@@ -107,19 +172,26 @@ impl<K: Kernel> Manager<K> {
     }
 
     /// Removes from the kernel all that this component has there, in one transaction: its chains, its rules in shared
-    /// chains, and shared chains that nobody uses any more. Other components and programs are not touched. The model
-    /// stays as it is; the next [`apply`](Manager::apply) brings it back.
+    /// chains, and shared chains that nobody uses any more; in the native layout its tables, and what it has left in those
+    /// of iptables. Other components and programs are not touched. The model stays as it is; the next
+    /// [`apply`](Manager::apply) brings it back.
     ///
     /// # Errors
     /// As [`apply`](Manager::apply); [`ModelError::NoComponent`](crate::wrap::ModelError::NoComponent) when the model
-    /// states whole tables.
+    /// states whole tables of iptables, or those of a group that others use.
     pub fn flush(&mut self) -> Result<Report, Error> {
-        let component = self.model.component().cloned();
-        let no_component = || ModelError::NoComponent { name: String::new() };
-        let component = component.ok_or_else(|| Error::Model(vec![no_component()]))?;
-        let mut empty = Model::builder().component(component).build().map_err(|error| Error::Model(vec![error]))?;
         self.memory.forget();
-        Memory::default().apply(&mut empty, &mut self.kernel, Mode::Remove).map(|(_, report)| report)
+        let alone = matches!(&self.layout, Layout::Native(settings) if !settings.shared);
+        let mut empty = match self.model.component() {
+            Some(component) => {
+                let empty = Model::builder().component(component.clone()).build();
+                empty.map_err(|error| Error::Model(vec![error]))?
+            }
+            None if alone => Model::whole(),
+            None => return Err(Error::Model(vec![ModelError::NoComponent { name: String::new() }])),
+        };
+        let mut memory = Remembered::new(&empty, &self.layout);
+        memory.apply(&mut empty, &mut self.kernel, Mode::Remove).map(|(_, report)| report)
     }
 
     /// Forgets what is known of the kernel: the next application reads it anew and repairs what others have changed in

@@ -76,6 +76,16 @@ pub(super) fn batch(
     Ok(sealed)
 }
 
+/// Writes a plan that only removes. The first change has the number `first`.
+pub(super) fn append(batch: &mut Batch, plan: &Plan, first: usize) {
+    let compiled = Compiled::default();
+    for (index, change) in plan.changes().iter().enumerate() {
+        let id = change.table();
+        let origin = Origin(u32::try_from(first + index).unwrap_or(u32::MAX));
+        write(batch, change, id.family.into(), &id.kind.table_name(), &compiled, &mut std::iter::empty(), origin);
+    }
+}
+
 /// Up to so many new rules are sent back with their handles. An answer is a kilobyte of receive buffer at the most, of
 /// which a socket has 208 KiB.
 const ECHOED: usize = 64;
@@ -343,7 +353,11 @@ pub(super) fn refusals(plan: &Plan, sealed: &Sealed, rejections: &[Rejection]) -
 fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusal> {
     // A commit that fails as a whole is reported against the first message; blame the first change.
     let index = sealed.index(rejection.seq).unwrap_or(0);
-    let change = plan.changes().get(index)?;
+    Some(refusal_of(plan.changes().get(index)?, sealed, rejection))
+}
+
+/// What the kernel says to a change.
+pub(super) fn refusal_of(change: &Change, sealed: &Sealed, rejection: &Rejection) -> Refusal {
     let (operation, rule) = match change {
         Change::AddTable(_) => (Operation::AddTable, None),
         Change::AddChain { .. } | Change::SetPolicy { .. } => (Operation::AddChain, None),
@@ -352,7 +366,7 @@ fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusa
         Change::FlushChain { .. } => (Operation::FlushChain, None),
         Change::DeleteChain { .. } => (Operation::DeleteChain, None),
     };
-    Some(Refusal {
+    Refusal {
         operation,
         location: change.location(),
         set: None,
@@ -360,7 +374,7 @@ fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusa
         errno: rejection.errno,
         text: rejection.text.clone(),
         expression: rejection.offset.and_then(|offset| expression_at(sealed, rejection.seq, offset)),
-    })
+    }
 }
 
 /// The expression whose attribute stands at an offset in a message.

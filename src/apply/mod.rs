@@ -21,7 +21,6 @@
 //! ([`manual::generations`](crate::manual::generations)).
 
 mod encode;
-#[allow(dead_code, reason = "the manager uses it once the compiler is there")]
 pub(crate) mod native;
 mod read;
 mod report;

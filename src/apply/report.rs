@@ -22,6 +22,8 @@ pub struct Report {
     pub sets: usize,
     /// Elements that were added or deleted, in the native layout.
     pub elements: usize,
+    /// Rules that were added and need an xt extension, in the native layout.
+    pub fallbacks: usize,
     /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` included; 0 when nothing had to change.
     pub messages: usize,
     /// Bytes sent.
@@ -58,8 +60,8 @@ impl Report {
         }
     }
 
+    /// Counts changes beside those that [`count`](Self::count) has counted.
     pub(super) fn count_native(&mut self, changes: &[NativeChange]) {
-        (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
         (self.sets, self.elements) = (0, 0);
         for change in changes {
             match change {

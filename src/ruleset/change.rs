@@ -142,9 +142,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan of the native layout.
-    pub(crate) fn of_native(native: Vec<NativeChange>) -> Self {
-        Self { native, ..Self::default() }
+    /// The same with changes to the tables of the native layout.
+    pub(crate) fn with_native(self, native: Vec<NativeChange>) -> Self {
+        Self { native, ..self }
     }
 
     /// The changes to the tables of iptables, in the order they are sent.

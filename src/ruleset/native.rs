@@ -9,6 +9,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use crate::compile::native::Fallback;
 use crate::layout::native::{ChainHead, Item};
 use crate::name::{ChainName, SetName, TableName};
 use crate::nft::{BaseChain, Element, Family, Policy, Set, TableFlags};
@@ -93,8 +94,9 @@ pub enum NativeChange {
         number: u32,
         /// The mark in its user data with its place, in a chain that other components use, too.
         mark: Option<Box<(Mark, Place)>>,
-        /// Its expressions as a listing shows them; only in a plan that was asked for, not on the way to a commit.
-        listing: Option<Box<str>>,
+        /// Its expressions as a listing shows them, and what of it needs an xt extension; only in a plan that was asked
+        /// for, not on the way to a commit.
+        listing: Option<Box<(Box<str>, Vec<Fallback>)>>,
     },
     /// Delete elements.
     DeleteElements {
@@ -199,7 +201,9 @@ impl fmt::Display for NativeChange {
             Self::AddRule { chain, before, number, listing, .. } => {
                 write!(f, "add rule {at} {chain} {number}")?;
                 before.map_or(Ok(()), |handle| write!(f, " before handle {handle}"))?;
-                listing.as_ref().map_or(Ok(()), |listing| write!(f, ": {listing}"))
+                let Some((listing, fallbacks)) = listing.as_deref() else { return Ok(()) };
+                write!(f, ": {listing}")?;
+                fallbacks.iter().try_for_each(|fallback| write!(f, " (xt {}: {})", fallback.part, fallback.reason))
             }
             Self::DeleteElements { set, elements, .. } => {
                 write!(f, "delete {} of {at} {set}", count(elements.len(), "element"))

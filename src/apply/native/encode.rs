@@ -30,11 +30,22 @@ pub(super) struct Encoder<'a> {
     program: Program,
     userdata: Vec<u8>,
     table: Option<(TableId, Family, TableName)>,
+    /// How many rules need an xt extension.
+    fallbacks: usize,
 }
 
 impl<'a> Encoder<'a> {
     pub(super) fn new(source: &'a dyn Source, ipsets: &'a dyn Ipsets, batch: &'a mut Batch) -> Self {
-        Self { source, ipsets, batch, sets: 0, program: Program::default(), userdata: Vec::new(), table: None }
+        Self {
+            source,
+            ipsets,
+            batch,
+            sets: 0,
+            program: Program::default(),
+            userdata: Vec::new(),
+            table: None,
+            fallbacks: 0,
+        }
     }
 
     /// Writes all changes.
@@ -135,11 +146,12 @@ impl<'a> Encoder<'a> {
         self.program.clear();
         let compiled = self.source.program(at, item, self.ipsets, &mut self.program);
         let location = || location(at, Some(chain.clone()), Some(*number));
-        compiled.map_err(|source| Error::Compile {
+        let fallbacks = compiled.map_err(|source| Error::Compile {
             location: location(),
             rule: self.source.rule(at, item).unwrap_or_default(),
             source,
         })?;
+        self.fallbacks += usize::from(!fallbacks.is_empty());
         self.declare_sets(family, table, origin)?;
         self.userdata.clear();
         let mut fits = Ok(());
@@ -185,12 +197,19 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
+    /// How many rules were written that need an xt extension.
+    pub(super) fn fallbacks(&self) -> usize {
+        self.fallbacks
+    }
+
     /// The listing of a rule.
     pub(super) fn listing(&mut self, at: TableId, change: &mut NativeChange) {
         if let NativeChange::AddRule { item, listing, .. } = change {
             self.program.clear();
-            if self.source.program(at, item, self.ipsets, &mut self.program).is_ok() {
-                *listing = Some(listing::compact(&self.program.expressions).to_string().into());
+            if let Ok(fallbacks) = self.source.program(at, item, self.ipsets, &mut self.program) {
+                self.fallbacks += usize::from(!fallbacks.is_empty());
+                let expressions = listing::compact(&self.program.expressions).to_string();
+                *listing = Some(Box::new((expressions.into(), fallbacks)));
             }
         }
     }

@@ -3,12 +3,13 @@
 //! Owns: [`Source`], what is asked of the compiler here.
 //! Never: compiles; knows how the kernel is reached.
 //!
-//! Invariant: after an update comes exactly one `commit` or `rollback`.
+//! Invariant: an update that no commit follows has not happened: the next is again relative to the last commit.
 //!
 //! How it is tested: a script stands in for the compiler, so that each order of changes can be tried.
 
 use std::sync::Arc;
 
+use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::error::Error;
 use crate::layout::native::{Delta, Item, Seeds};
@@ -24,11 +25,18 @@ pub(crate) trait Source {
     /// Tells the numbers of what stands in a table, before the first update.
     fn seed(&mut self, table: TableId, seeds: Seeds);
 
-    /// What changes since the last committed update. After an error nothing has.
+    /// What has to change since the last commit, whatever was tried in between.
     fn update(&mut self, model: &Model, ipsets: &dyn Ipsets) -> Result<Delta, Error>;
 
-    /// The expressions of a kernel rule, of the update that is open or committed.
-    fn program(&self, table: TableId, item: &Item, ipsets: &dyn Ipsets, out: &mut Program) -> Result<(), CompileError>;
+    /// The expressions of a kernel rule, of the last update, and the parts of it that need an xt
+    /// extension.
+    fn program(
+        &self,
+        table: TableId,
+        item: &Item,
+        ipsets: &dyn Ipsets,
+        out: &mut Program,
+    ) -> Result<Vec<Fallback>, CompileError>;
 
     /// The rule that an item was made from, for messages.
     fn rule(&self, table: TableId, item: &Item) -> Option<Arc<Rule>>;
@@ -39,6 +47,6 @@ pub(crate) trait Source {
     /// The update is in the kernel.
     fn commit(&mut self);
 
-    /// The update is not in the kernel.
-    fn rollback(&mut self);
+    /// Whether nothing is known, so that the next update gives everything that is wanted.
+    fn knows_nothing(&self) -> bool;
 }

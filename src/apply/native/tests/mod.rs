@@ -19,7 +19,6 @@ struct Process {
     model: Model,
     memory: Memory<Toy>,
     kernel: Fake,
-    wanted: Handle,
     edits: u32,
 }
 
@@ -27,7 +26,7 @@ impl Process {
     fn start(kernel: &Fake, wanted: &Handle) -> Self {
         let model = Model::builder().component("agent".parse().unwrap()).build().unwrap();
         let memory = Memory::new(Toy::new("agent", wanted), model.component().cloned(), false);
-        let mut process = Self { model, memory, kernel: kernel.connect(), wanted: wanted.clone(), edits: 0 };
+        let mut process = Self { model, memory, kernel: kernel.connect(), edits: 0 };
         process.touch();
         process
     }
@@ -203,10 +202,18 @@ fn a_failed_commit_can_be_repeated() {
         let before = kernel.to_string();
         wanted.borrow_mut().choose("agent/map/1", 1 + errno.0 as u32, 4);
         process.touch();
+        let tried = process.run(Mode::Check).unwrap();
         process.kernel.fail_next(1, errno);
         assert!(process.run(Mode::Commit).is_err());
         assert_eq!(kernel.to_string(), before);
-        assert_eq!(process.run(Mode::Commit).unwrap().elements, 1);
+        // Neither the check nor the refusal has cost what is known: nothing is read.
+        let dumps = process.kernel.stats().dumps;
+        let report = process.run(Mode::Commit).unwrap();
+        assert_eq!(
+            (report.elements, report.messages, process.kernel.stats().dumps),
+            (1, tried.messages, dumps),
+            "{errno}"
+        );
     }
     // What looks as if the tables were not as remembered is read again.
     wanted.borrow_mut().choose("agent/map/1", 5, 4);

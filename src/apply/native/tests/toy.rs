@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::super::Source;
+use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::error::Error;
 use crate::layout::native::declare::action_key;
@@ -229,8 +230,7 @@ fn difference(before: &State, after: &State) -> Delta {
 
 impl Source for Toy {
     fn reset(&mut self) {
-        assert_eq!(self.open, None, "an update was left open");
-        self.committed = State::new();
+        (self.committed, self.open) = (State::new(), None);
     }
 
     fn seed(&mut self, table: TableId, seeds: Seeds) {
@@ -238,14 +238,19 @@ impl Source for Toy {
     }
 
     fn update(&mut self, _: &Model, _: &dyn Ipsets) -> Result<Delta, Error> {
-        assert_eq!(self.open, None, "an update was left open");
         let wanted = self.wanted.borrow().tables.clone();
         let delta = difference(&self.committed, &wanted);
         self.open = Some(wanted);
         Ok(delta)
     }
 
-    fn program(&self, _: TableId, item: &Item, _: &dyn Ipsets, out: &mut Program) -> Result<(), CompileError> {
+    fn program(
+        &self,
+        _: TableId,
+        item: &Item,
+        _: &dyn Ipsets,
+        out: &mut Program,
+    ) -> Result<Vec<Fallback>, CompileError> {
         out.clear();
         let wanted = self.wanted.borrow();
         let expression = match &wanted.rules[item.rule.0 as usize] {
@@ -264,7 +269,7 @@ impl Source for Toy {
             }
         };
         out.expressions.push(expression);
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn rule(&self, _: TableId, _: &Item) -> Option<Arc<Rule>> {
@@ -281,7 +286,7 @@ impl Source for Toy {
         }
     }
 
-    fn rollback(&mut self) {
-        self.open = None;
+    fn knows_nothing(&self) -> bool {
+        self.committed.is_empty()
     }
 }

@@ -1,0 +1,305 @@
+//! What an application has to change: the model's changes, everything, or the removal of everything.
+//!
+//! Owns: the steps from the compiler's delta to a plan, and the reading that the first one needs.
+//! Never: sends anything.
+//!
+//! Invariant: a plan of a process that has not applied anything yet names the generation that it was made from.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::adopt;
+use super::compare::Programs;
+use super::handles::Handles;
+use super::ipsets::AskedIpsets;
+use super::plan::{Planner, Unplanned};
+use super::read::{self, Found};
+use super::source::Source;
+use super::standing::{Pending, Standing};
+use super::table::{self, Claim, Group, OWNED};
+use super::{Attempt, Memory, Plan, Planned, Report, leftovers};
+use crate::compile::{Ipsets, Program};
+use crate::error::Error;
+use crate::kernel::{Kernel, probe};
+use crate::layout::native::{Delta, Item, TableDelta};
+use crate::name::ChainName;
+use crate::nft::TableFlags;
+use crate::nft::expr::{Expr, Immediate, Operand, Verdict};
+use crate::ruleset::NativeChange;
+use crate::wrap::{Model, TableId};
+
+/// How often reading starts again when the generation moves.
+const READS: u32 = 8;
+
+impl<S: Source> Memory<S> {
+    /// What the model's changes lead to.
+    pub(super) fn plan_changes<K: Kernel + ?Sized>(
+        &mut self,
+        model: &Model,
+        kernel: &mut K,
+        report: &mut Report,
+    ) -> Result<Planned, Attempt> {
+        let kernel = RefCell::new(kernel);
+        let ipsets = AskedIpsets::new(&kernel);
+        let compiling = Instant::now();
+        let delta = self.source.update(model, &ipsets);
+        if let Some(error) = ipsets.failure() {
+            return Err(error.into());
+        }
+        let delta = delta?;
+        report.compile += compiling.elapsed();
+        let Some(state) = &self.state else { return Err(Attempt::Stale) };
+        let planning = Instant::now();
+        let (changes, pending) = self.plan(model, &kernel, &ipsets, &state.standing, delta, Vec::new())?;
+        report.plan += planning.elapsed();
+        Ok(Planned { changes, pending, leftovers: Plan::default(), adopted: None, guard: state.guard })
+    }
+
+    /// Reads what stands, and finds what it lacks.
+    pub(super) fn plan_everything<K: Kernel + ?Sized>(
+        &mut self,
+        model: &Model,
+        kernel: &mut K,
+        report: &mut Report,
+    ) -> Result<Planned, Attempt> {
+        let flags = self.learn_flags(kernel)?;
+        let mut remade = HashSet::new();
+        loop {
+            let reading = Instant::now();
+            let (found, claims) = self.read(kernel, flags, &mut remade)?;
+            let leftovers = self.leftovers(kernel, &found)?;
+            report.read += reading.elapsed();
+
+            let compiling = Instant::now();
+            let kernel = RefCell::new(&mut *kernel);
+            let ipsets = AskedIpsets::new(&kernel);
+            let name = |table| self.source.table_name(table);
+            let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+            let in_place = |id: &TableId| !remade.contains(id);
+            let seeds: Vec<_> = found.tables.iter().filter(|(id, _)| in_place(id)).collect();
+            let seeds: Vec<_> = seeds.into_iter().map(|(id, table)| (*id, adopt::seeds(&group, table))).collect();
+            self.source.reset();
+            seeds.into_iter().for_each(|(id, seeds)| self.source.seed(id, seeds));
+            let delta = self.source.update(model, &ipsets);
+            if let Some(error) = ipsets.failure() {
+                return Err(error.into());
+            }
+            let delta = delta?;
+            report.compile += compiling.elapsed();
+
+            let planning = Instant::now();
+            match self.subtract(delta, &found, &remade, &ipsets) {
+                Ok((delta, standing)) => {
+                    let first = self.first(&found, &claims, &remade, &delta, flags);
+                    let (changes, mut pending) = self.plan(model, &kernel, &ipsets, &standing, delta, first)?;
+                    pending.gone.extend(gone(&changes));
+                    report.plan += planning.elapsed();
+                    let (adopted, guard) = (Some(standing), Some(found.generation));
+                    return Ok(Planned { changes, pending, leftovers, adopted, guard });
+                }
+                Err(id) => {
+                    if self.shared || !remade.insert(id) {
+                        let name = self.source.table_name(id);
+                        return Err(Error::ForeignTable { table: id, name }.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stands and what has to be done with each table, of one generation. `remade` is what cannot be changed in
+    /// place.
+    fn read<K: Kernel + ?Sized>(
+        &self,
+        kernel: &mut K,
+        flags: TableFlags,
+        remade: &mut HashSet<TableId>,
+    ) -> Result<(Found, Vec<(TableId, Claim)>), Error> {
+        let name = |table| self.source.table_name(table);
+        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        for _ in 0..READS {
+            let mut found = read::find(kernel, &group)?;
+            let mut claims = Vec::new();
+            for (id, entry) in &mut found.tables {
+                let claim = table::claim(kernel, &group, *id, entry, flags)?;
+                claims.push((*id, claim));
+                if claim == Claim::Remake {
+                    remade.insert(*id);
+                }
+                // Nobody but us can have changed a table that we own; any other is looked at rule by rule.
+                let owned = claim == Claim::Stands && flags == OWNED;
+                if !owned && !remade.contains(id) {
+                    read::rules(kernel, id.family, entry)?;
+                }
+            }
+            if kernel.generation()? == found.generation {
+                return Ok((found, claims));
+            }
+        }
+        Err(Error::Stale { attempts: READS })
+    }
+
+    /// What the component has left in the tables of iptables, in the generation that was read.
+    fn leftovers<K: Kernel + ?Sized>(&self, kernel: &mut K, found: &Found) -> Result<Plan, Attempt> {
+        match leftovers::find(kernel, self.component.as_ref())? {
+            None => Ok(Plan::default()),
+            Some((plan, generation)) if generation == found.generation => Ok(plan),
+            Some(_) => Err(Attempt::Stale),
+        }
+    }
+
+    /// Takes what stands away from what is wanted; an error names a table that cannot be changed in place.
+    fn subtract(
+        &self,
+        mut delta: Delta,
+        found: &Found,
+        remade: &HashSet<TableId>,
+        ipsets: &dyn Ipsets,
+    ) -> Result<(Delta, Standing), TableId> {
+        let name = |table| self.source.table_name(table);
+        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        let mut programs = Programs { source: &self.source, ipsets, program: Program::default() };
+        let mut standing = Standing::default();
+        for (id, table) in &found.tables {
+            if remade.contains(id) {
+                continue;
+            }
+            let at = match delta.tables.iter().position(|delta| delta.id == *id) {
+                Some(at) => at,
+                None => {
+                    delta.tables.push(TableDelta { id: *id, new: false, chains: Vec::new(), sets: Vec::new() });
+                    delta.tables.len() - 1
+                }
+            };
+            let Some(wanted) = delta.tables.get_mut(at) else { continue };
+            let unwanted = !wanted.new && wanted.chains.is_empty() && wanted.sets.is_empty();
+            let reduced = adopt::reduce(&group, wanted, table, &mut programs).map_err(|_| *id)?;
+            standing.tables.insert(*id, reduced);
+            if unwanted && !table.others {
+                // It goes as a whole, and so does its delta.
+                delta.tables.retain(|delta| delta.id != *id);
+            }
+        }
+        Ok((delta, standing))
+    }
+
+    /// The changes that come before all others: tables that are taken over, made anew or no longer wanted.
+    fn first(
+        &self,
+        found: &Found,
+        claims: &[(TableId, Claim)],
+        remade: &HashSet<TableId>,
+        delta: &Delta,
+        flags: TableFlags,
+    ) -> Vec<NativeChange> {
+        let mut changes = Vec::new();
+        for (id, claim) in claims {
+            let name = self.source.table_name(*id);
+            let wanted = delta.tables.iter().any(|delta| delta.id == *id);
+            let others = found.tables.get(id).is_some_and(|table| table.others);
+            if remade.contains(id) || !(wanted || others) {
+                changes.push(NativeChange::DeleteTable { table: *id, name });
+            } else if *claim == Claim::TakeOver {
+                changes.push(NativeChange::AddTable { table: *id, name, flags, userdata: None });
+            }
+        }
+        changes
+    }
+
+    /// The changes that bring what stands to what the delta says.
+    fn plan<K: Kernel + ?Sized>(
+        &self,
+        model: &Model,
+        kernel: &RefCell<&mut K>,
+        ipsets: &dyn Ipsets,
+        standing: &Standing,
+        delta: Delta,
+        first: Vec<NativeChange>,
+    ) -> Result<(Vec<NativeChange>, Pending), Attempt> {
+        let flags = self.flags.unwrap_or_default();
+        let name = |table| self.source.table_name(table);
+        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        let new_table = |id| {
+            let table = group.new_table(id, flags);
+            NativeChange::AddTable { table: id, name: table.name, flags, userdata: table.userdata }
+        };
+        let target = |table, item: &Item| {
+            let mut program = Program::default();
+            self.source.program(table, item, ipsets, &mut program).ok()?;
+            jump_target(&program)
+        };
+        let mut dump = |family, table: &_, chain: Option<&_>| kernel.borrow_mut().rules(family, table, chain);
+        let mut planner = Planner {
+            model,
+            standing,
+            shared: self.shared,
+            handles: Handles::new(&mut dump, &name),
+            target: &target,
+            new_table: &new_table,
+            changes: first,
+            pending: Pending::default(),
+            made: Vec::new(),
+        };
+        planner.delta(delta).map_err(|unplanned| match unplanned {
+            Unplanned::Stale => Attempt::Stale,
+            Unplanned::Kernel(error) => error.into(),
+        })?;
+        Ok((planner.changes, planner.pending))
+    }
+
+    /// What removes everything of ours.
+    pub(super) fn plan_removal<K: Kernel + ?Sized>(
+        &mut self,
+        model: &Model,
+        kernel: &mut K,
+        report: &mut Report,
+    ) -> Result<Planned, Attempt> {
+        let reading = Instant::now();
+        let flags = self.learn_flags(kernel)?;
+        let (found, claims) = self.read(kernel, flags, &mut HashSet::new())?;
+        let leftovers = self.leftovers(kernel, &found)?;
+        report.read += reading.elapsed();
+        let kernel = RefCell::new(kernel);
+        let ipsets = AskedIpsets::new(&kernel);
+        let nothing = HashSet::new();
+        let (delta, standing) = self
+            .subtract(Delta::default(), &found, &nothing, &ipsets)
+            .map_err(|id| Error::ForeignTable { table: id, name: self.source.table_name(id) })?;
+        let claims: Vec<_> = claims.into_iter().map(|(id, _)| (id, Claim::Stands)).collect();
+        let first = self.first(&found, &claims, &nothing, &delta, flags);
+        let (changes, pending) = self.plan(model, &kernel, &ipsets, &standing, delta, first)?;
+        Ok(Planned { changes, pending, leftovers, adopted: Some(standing), guard: Some(found.generation) })
+    }
+
+    /// The flags that our tables are to have.
+    fn learn_flags<K: Kernel + ?Sized>(&mut self, kernel: &mut K) -> Result<TableFlags, Error> {
+        if let Some(flags) = self.flags {
+            return Ok(flags);
+        }
+        let owned = !self.shared && {
+            let features = probe::features(kernel).map_err(Error::Commit)?;
+            features.table_owner && features.table_persist
+        };
+        Ok(*self.flags.insert(if owned { OWNED } else { TableFlags::empty() }))
+    }
+}
+
+/// The tables that changes delete for good.
+fn gone(changes: &[NativeChange]) -> Vec<TableId> {
+    let made = |id| changes.iter().any(|c| matches!(c, NativeChange::AddTable { table, .. } if *table == id));
+    let deleted = changes.iter().filter_map(|c| match c {
+        NativeChange::DeleteTable { table, .. } => Some(*table),
+        _ => None,
+    });
+    deleted.filter(|id| !made(*id)).collect()
+}
+
+fn jump_target(program: &Program) -> Option<ChainName> {
+    program.expressions.iter().find_map(|expr| match expr {
+        Expr::Immediate(Immediate { data: Operand::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)), .. }) => {
+            Some(chain.clone())
+        }
+        _ => None,
+    })
+}

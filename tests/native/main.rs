@@ -1,0 +1,19 @@
+//! Models in the native layout, brought to a kernel: each scenario runs on the fake and on the real one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a failed test is a panic"
+)]
+
+#[path = "../support/canonical.rs"]
+mod canonical;
+#[path = "../support/lab.rs"]
+mod lab;
+
+mod basics;
+mod owner;
+mod switch;
+mod world;

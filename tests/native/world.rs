@@ -1,0 +1,109 @@
+//! What a scenario needs: connections to one kernel, and hosts with instances.
+
+use nftwrap::Manager;
+use nftwrap::apply::Report;
+use nftwrap::kernel::Kernel;
+use nftwrap::layout::Layout;
+use nftwrap::rule::Family;
+use nftwrap::wrap::{Model, Place, Profile, TableKind};
+use nftwrap_compat::load;
+use nftwrap_compat::parse;
+use nftwrap_compat::restore::SaveFile;
+
+/// Runs each scenario on the fake and on the real kernel.
+macro_rules! scenarios {
+    ($($(#[$doc:meta])* fn $name:ident($connect:ident) $body:block)*) => {
+        mod scenario {
+            #[allow(unused_imports, reason = "the scenarios of some files need less")]
+            use super::*;
+            $($(#[$doc])* pub(super) fn $name<K: nftwrap::kernel::Kernel>($connect: impl Fn() -> K) $body)*
+        }
+
+        mod on_fake {
+            $(#[test] fn $name() {
+                let fake = nftwrap::kernel::Fake::new();
+                super::scenario::$name(|| fake.connect());
+            })*
+        }
+
+        mod on_live {
+            $(#[test] fn $name() {
+                if let Some(lab) = crate::lab::Lab::new(&[]) {
+                    super::scenario::$name(|| lab.kernel());
+                }
+            })*
+        }
+    };
+}
+pub(crate) use scenarios;
+
+/// A manager of the native layout.
+pub(crate) fn native<K>(model: Model, kernel: K) -> Manager<K> {
+    Manager::with_kernel_and_layout(model, kernel, Layout::native())
+}
+
+/// A component with nova's skeleton.
+pub(crate) fn nova(name: &str) -> Model {
+    Model::builder().component(name.parse().unwrap()).profile(Profile::Nova).eager(true).build().unwrap()
+}
+
+/// A component with no chains but its own.
+pub(crate) fn bare(name: &str) -> Model {
+    Model::builder().component(name.parse().unwrap()).build().unwrap()
+}
+
+/// Adds a rule of IPv4 `filter` from text.
+pub(crate) fn add(model: &mut Model, chain: &str, rule: &str) {
+    let rule = parse::rule(rule, Family::Ipv4).unwrap();
+    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().add_rule(chain, rule).unwrap();
+}
+
+pub(crate) fn remove(model: &mut Model, chain: &str, rule: &str) -> bool {
+    let rule = parse::rule(rule, Family::Ipv4).unwrap();
+    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().remove_rule(chain, &rule, Place::Normal).unwrap()
+}
+
+pub(crate) fn add_chain(model: &mut Model, chain: &str) {
+    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().add_chain(chain).unwrap();
+}
+
+pub(crate) fn remove_chain(model: &mut Model, chain: &str) {
+    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().remove_chain(chain).unwrap();
+}
+
+/// An instance as nova makes it: a chain with three rules, and the jump to it.
+pub(crate) fn add_instance(model: &mut Model, number: u32, port: u16) {
+    let chain = format!("$inst-{number}");
+    add_chain(model, &chain);
+    add(model, &chain, "-m state --state RELATED,ESTABLISHED -j ACCEPT");
+    add(model, &chain, &format!("-p tcp --dport {port} -j ACCEPT"));
+    add(model, &chain, "-j DROP");
+    add(model, "$local", &format!("-d 10.0.{}.{} -j {chain}", number / 250, number % 250));
+}
+
+/// A host with so many instances of three kinds.
+pub(crate) fn host(instances: u32) -> Model {
+    let mut model = nova("nova-compute");
+    (0..instances).for_each(|number| add_instance(&mut model, number, 22 + u16::try_from(number % 3).unwrap()));
+    model
+}
+
+/// A model of whole tables from save text.
+pub(crate) fn whole(family: Family, text: &str) -> Model {
+    let mut model = Model::whole();
+    let file = SaveFile::parse(text.as_bytes(), family).unwrap();
+    load::load(&mut model, family, file, true).unwrap();
+    model
+}
+
+/// Applies, and holds what must hold after every application: a second one sends nothing, also when all is read anew.
+pub(crate) fn settle<K: Kernel>(manager: &mut Manager<K>) -> Report {
+    let report = manager.apply().unwrap();
+    assert_eq!(manager.apply().unwrap().messages, 0);
+    manager.refresh();
+    let plan = manager.plan().unwrap();
+    let left: Vec<String> = plan.native().iter().map(ToString::to_string).collect();
+    assert!(plan.is_empty(), "a second application would do: {left:#?} {:?}", plan.changes());
+    manager.apply().unwrap();
+    report
+}
