@@ -28,7 +28,6 @@ pub mod codegen;
 mod compiler;
 pub mod declare;
 pub mod delta;
-#[allow(dead_code, reason = "taking an update back needs the other tables of the compiler to be logged, too")]
 mod dispatch;
 mod error;
 pub mod families;
@@ -43,8 +42,6 @@ mod rules;
 pub mod seed;
 mod sets;
 mod sharing;
-#[allow(dead_code, reason = "taking an update back needs the other tables of the compiler to be logged, too")]
-mod store;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -27,10 +27,10 @@ impl Index {
         let twin = stored.signature.map(|signature| (signature, stored.hash()));
         self.rules.insert((chain, rule), stored);
         if let Some((signature, hash)) = twin {
-            self.twins.insert((chain, signature, hash, rule), ());
+            self.twins.insert((chain, signature, hash, rule));
             self.count(chain, signature, !entry.verdict_only, true);
         }
-        let keyed = twin.filter(|(signature, _)| self.active.get(&(chain, *signature)).is_some());
+        let keyed = twin.filter(|(signature, _)| self.active.contains(&(chain, *signature)));
         let done = !self.is_stale(chain)
             && match keyed {
                 Some((signature, _)) => self.place(chain, rule, signature),
@@ -75,7 +75,9 @@ impl Index {
             return;
         }
         self.touch(chain, rule);
-        self.rules.modify(&(chain, rule), |stored| (stored.action, stored.effects) = (action, effects));
+        if let Some(stored) = self.rules.get_mut(&(chain, rule)) {
+            (stored.action, stored.effects) = (action, effects);
+        }
         if self.is_stale(chain) {
             return;
         }
@@ -97,7 +99,7 @@ impl Index {
 
     fn make_stale(&mut self, chain: ChainIx) {
         if !self.is_stale(chain) {
-            self.heads.modify(&chain, |head| head.stale = true);
+            self.change_head(chain, |head| head.stale = true);
         }
     }
 
@@ -118,16 +120,16 @@ impl Index {
             (false, false) => {}
             (true, true) if !more => {}
             (true, true) => {
-                self.heads.modify(&chain, |head| head.more = head.more.wrapping_add_signed(step));
+                self.change_head(chain, |head| head.more = head.more.wrapping_add_signed(step));
             }
             (false, true) => {
-                self.active.insert((chain, signature), ());
-                self.heads.modify(&chain, |head| (head.active, head.more) = (head.active + 1, head.more + now.more));
+                self.active.insert((chain, signature));
+                self.change_head(chain, |head| (head.active, head.more) = (head.active + 1, head.more + now.more));
                 self.make_stale(chain);
             }
             (true, false) => {
                 self.active.remove(&(chain, signature));
-                self.heads.modify(&chain, |head| {
+                self.change_head(chain, |head| {
                     (head.active, head.more) = (head.active.wrapping_sub(1), head.more.wrapping_sub(then.more));
                 });
                 self.make_stale(chain);
@@ -205,7 +207,7 @@ impl Index {
     /// A plain rule becomes a barrier. Returns false when that cuts a group.
     fn close(&mut self, chain: ChainIx, rule: RuleKey) -> bool {
         let divides = self.divides(chain, rule);
-        self.barriers.insert((chain, rule), ());
+        self.barriers.insert((chain, rule));
         !divides
     }
 
@@ -335,15 +337,16 @@ impl Index {
     fn found(&mut self, chain: ChainIx, rule: RuleKey, signature: SignatureId, layer: u32) {
         let group = self.groups.insert(Group { chain, signature, layer, first: rule, len: 1, run: false });
         self.starts.insert((chain, signature, layer, rule), group);
-        self.rules.modify(&(chain, rule), |stored| stored.group = Some(group));
+        self.assign(chain, rule, Some(group));
         self.pieces.insert((chain, rule), None);
         self.pending.pieces(chain);
     }
 
     fn add(&mut self, chain: ChainIx, rule: RuleKey, number: u32) {
-        self.rules.modify(&(chain, rule), |stored| stored.group = Some(number));
-        self.groups.modify(number, |group| group.len += 1);
-        let Some(&group) = self.groups.get(number) else { return };
+        self.assign(chain, rule, Some(number));
+        let Some(group) = self.groups.get_mut(number) else { return };
+        group.len += 1;
+        let group = *group;
         if rule < group.first {
             self.set_first(number, rule);
         }
@@ -360,7 +363,7 @@ impl Index {
     /// Takes a rule out of its group.
     fn detach(&mut self, chain: ChainIx, rule: RuleKey) {
         self.touch(chain, rule);
-        let number = self.rules.modify(&(chain, rule), |stored| stored.group.take()).flatten();
+        let number = self.assign(chain, rule, None);
         let Some((number, &group)) = number.and_then(|number| Some((number, self.groups.get(number)?))) else {
             return;
         };
@@ -373,7 +376,7 @@ impl Index {
             self.starts.remove(&(chain, group.signature, group.layer, rule));
             return;
         }
-        self.groups.modify(number, |group| group.len -= 1);
+        self.change_group(number, |group| group.len -= 1);
         if rule == group.first {
             let next = after(&self.rules, chain, rule).find(|(_, stored)| stored.group == Some(number));
             if let Some((next, _)) = next {
@@ -388,7 +391,7 @@ impl Index {
     /// Another rule is the first of the group.
     fn set_first(&mut self, number: u32, first: RuleKey) {
         let Some(&Group { chain, signature, layer, first: then, run, .. }) = self.groups.get(number) else { return };
-        self.groups.modify(number, |group| group.first = first);
+        self.change_group(number, |group| group.first = first);
         self.starts.remove(&(chain, signature, layer, then));
         self.starts.insert((chain, signature, layer, first), number);
         if run {
@@ -415,7 +418,7 @@ impl Index {
         }
         self.pending.run(number, !run);
         self.pending.pieces(chain);
-        self.groups.modify(number, |group| group.run = run);
+        self.change_group(number, |group| group.run = run);
     }
 
     /// Remembers how a rule stood before the first change.

@@ -24,7 +24,7 @@
 //! All of this is a function of the list of rules: whatever came and went before, the same list gives the same runs
 //! (but for their numbers, which stay with the larger part when a run is cut or joined).
 //!
-//! How it is tested: random changes and rollbacks beside the definition above, written down as such.
+//! How it is tested: random changes beside the definition above, written down as such.
 
 mod change;
 mod order;
@@ -34,13 +34,13 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use self::pending::Pending;
-use self::stored::{Count, Group, Head, Stored};
+use self::stored::{Count, Groups, Head, Stored};
 use super::analysis::Effects;
 use super::field::{Fields, Key};
-use super::store::{Map, Slab, Sorted};
 use crate::rule::Family;
 use crate::wrap::RuleKey;
 
@@ -163,8 +163,8 @@ pub(super) struct RuleChange {
 
 /// The dispatchers of a table.
 ///
-/// Changes go between [`begin`](Self::begin) and [`commit`](Self::commit); within, any number of times,
-/// [`take_changes`](Self::take_changes) brings everything up to date and says what that came to.
+/// It follows the model, whatever the kernel says to it: after any number of changes
+/// [`take_changes`](Self::take_changes) brings everything up to date and says what they came to.
 ///
 /// Invariant: [`rules`](Self::rules), [`twins`](Self::twins), [`counts`](Self::counts) and [`active`](Self::active) are up
 /// to date after every call; everything else is for chains that are not stale.
@@ -174,26 +174,26 @@ pub(super) struct Index {
     /// Every list of fields that a key was ever of: few, and never forgotten.
     fields: Vec<Fields>,
     /// Chains that are dispatchers, or would be if no dispatch reached them.
-    heads: Map<ChainIx, Head>,
+    heads: HashMap<ChainIx, Head>,
     /// The rules of dispatchers.
-    rules: Sorted<(ChainIx, RuleKey), Stored>,
+    rules: BTreeMap<(ChainIx, RuleKey), Stored>,
     /// Rules with a signature by the hash of their key: where a key stands again.
-    twins: Sorted<(ChainIx, SignatureId, u32, RuleKey), ()>,
+    twins: BTreeSet<(ChainIx, SignatureId, u32, RuleKey)>,
     /// How many rules of a dispatcher have a signature.
-    counts: Map<(ChainIx, SignatureId), Count>,
+    counts: HashMap<(ChainIx, SignatureId), Count>,
     /// The active signatures of a dispatcher.
-    active: Sorted<(ChainIx, SignatureId), ()>,
+    active: BTreeSet<(ChainIx, SignatureId)>,
     /// How many keyed rules of a dispatcher do the same, where there are several active signatures.
-    actions: Sorted<(ChainIx, u64), u32>,
+    actions: BTreeMap<(ChainIx, u64), u32>,
     /// The plain rules, each with a keyed one after it that it does not commute with.
-    plain: Sorted<(ChainIx, RuleKey), Option<RuleKey>>,
+    plain: BTreeMap<(ChainIx, RuleKey), Option<RuleKey>>,
     /// The plain rules that have one.
-    barriers: Sorted<(ChainIx, RuleKey), ()>,
-    groups: Slab<Group>,
+    barriers: BTreeSet<(ChainIx, RuleKey)>,
+    groups: Groups,
     /// The groups by layer and first rule.
-    starts: Sorted<(ChainIx, SignatureId, u32, RuleKey), u32>,
+    starts: BTreeMap<(ChainIx, SignatureId, u32, RuleKey), u32>,
     /// What dispatchers are made of; a run stands where its first rule does.
-    pieces: Sorted<(ChainIx, RuleKey), Option<RunId>>,
+    pieces: BTreeMap<(ChainIx, RuleKey), Option<RunId>>,
     /// What is not taken yet.
     pending: Pending,
 }
@@ -204,66 +204,19 @@ impl Index {
         Self {
             family,
             fields: Vec::new(),
-            heads: Map::default(),
-            rules: Sorted::default(),
-            twins: Sorted::default(),
-            counts: Map::default(),
-            active: Sorted::default(),
-            actions: Sorted::default(),
-            plain: Sorted::default(),
-            barriers: Sorted::default(),
-            groups: Slab::default(),
-            starts: Sorted::default(),
-            pieces: Sorted::default(),
+            heads: HashMap::new(),
+            rules: BTreeMap::new(),
+            twins: BTreeSet::new(),
+            counts: HashMap::new(),
+            active: BTreeSet::new(),
+            actions: BTreeMap::new(),
+            plain: BTreeMap::new(),
+            barriers: BTreeSet::new(),
+            groups: Groups::default(),
+            starts: BTreeMap::new(),
+            pieces: BTreeMap::new(),
             pending: Pending::default(),
         }
-    }
-
-    /// From here on changes can be taken back. Changes that were not taken are forgotten.
-    pub(super) fn begin(&mut self) {
-        self.pending = Pending::default();
-        self.heads.begin();
-        self.rules.begin();
-        self.twins.begin();
-        self.counts.begin();
-        self.active.begin();
-        self.actions.begin();
-        self.plain.begin();
-        self.barriers.begin();
-        self.groups.begin();
-        self.starts.begin();
-        self.pieces.begin();
-    }
-
-    /// Keeps what was done since [`begin`](Self::begin).
-    pub(super) fn commit(&mut self) {
-        self.heads.commit();
-        self.rules.commit();
-        self.twins.commit();
-        self.counts.commit();
-        self.active.commit();
-        self.actions.commit();
-        self.plain.commit();
-        self.barriers.commit();
-        self.groups.commit();
-        self.starts.commit();
-        self.pieces.commit();
-    }
-
-    /// Takes back what was done since [`begin`](Self::begin).
-    pub(super) fn rollback(&mut self) {
-        self.pending = Pending::default();
-        self.heads.rollback();
-        self.rules.rollback();
-        self.twins.rollback();
-        self.counts.rollback();
-        self.active.rollback();
-        self.actions.rollback();
-        self.plain.rollback();
-        self.barriers.rollback();
-        self.groups.rollback();
-        self.starts.rollback();
-        self.pieces.rollback();
     }
 
     /// All rules of a chain, in order: for one that is no dispatcher, or of which is not known what changed. Nothing is
@@ -312,9 +265,7 @@ impl Index {
         if self.is_dispatcher(chain) {
             self.drop_rules(chain);
         }
-        if self.heads.get(&chain).is_some() {
-            self.heads.remove(&chain);
-        }
+        self.heads.remove(&chain);
     }
 
     /// Whether a dispatch reaches the chain. Returns true when it is no dispatcher and is to be [loaded](Self::load),
@@ -381,16 +332,13 @@ fn weigh<'a>(rules: impl Iterator<Item = Entry<'a>>) -> (bool, bool) {
 }
 
 /// What is there for the rules of a chain, in order.
-fn whole<V: Clone>(
-    map: &Sorted<(ChainIx, RuleKey), V>,
-    chain: ChainIx,
-) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
+fn whole<V>(map: &BTreeMap<(ChainIx, RuleKey), V>, chain: ChainIx) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
     map.range((chain, RuleKey::MIN)..=(chain, RuleKey::MAX)).map(|((_, rule), value)| (*rule, value))
 }
 
 /// What is there for the rules before one.
-fn before<V: Clone>(
-    map: &Sorted<(ChainIx, RuleKey), V>,
+fn before<V>(
+    map: &BTreeMap<(ChainIx, RuleKey), V>,
     chain: ChainIx,
     rule: RuleKey,
 ) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
@@ -398,8 +346,8 @@ fn before<V: Clone>(
 }
 
 /// What is there for the rules after one.
-fn after<V: Clone>(
-    map: &Sorted<(ChainIx, RuleKey), V>,
+fn after<V>(
+    map: &BTreeMap<(ChainIx, RuleKey), V>,
     chain: ChainIx,
     rule: RuleKey,
 ) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {

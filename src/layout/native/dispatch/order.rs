@@ -3,6 +3,8 @@
 //! Owns: when two rules commute; the search for a keyed rule that makes a plain one a barrier; neighbours.
 //! Never: changes anything.
 
+use std::ops::Bound;
+
 use super::stored::Stored;
 use super::{ChainIx, DISPATCH_MIN, Index, SignatureId, after, before};
 use crate::layout::native::analysis::Effects;
@@ -81,13 +83,13 @@ impl Index {
     /// The active signatures of a chain.
     pub(super) fn signatures(&self, chain: ChainIx) -> impl Iterator<Item = SignatureId> {
         let (min, max) = (SignatureId(0), SignatureId(u32::MAX));
-        self.active.range((chain, min)..=(chain, max)).map(|((_, signature), ())| *signature)
+        self.active.range((chain, min)..=(chain, max)).map(|(_, signature)| *signature)
     }
 
     /// The number of the fields that rules of a signature have.
     fn fields_of(&self, chain: ChainIx, signature: SignatureId) -> Option<u16> {
         let range = (chain, signature, 0, RuleKey::MIN)..=(chain, signature, u32::MAX, RuleKey::MAX);
-        let ((_, _, _, rule), ()) = self.twins.range(range).next()?;
+        let (_, _, _, rule) = self.twins.range(range).next()?;
         self.rules.get(&(chain, *rule))?.key.as_ref().map(|(fields, _)| *fields)
     }
 
@@ -101,13 +103,15 @@ impl Index {
         let hash = like.hash();
         let range = (chain, signature, hash, RuleKey::MIN)..=(chain, signature, hash, RuleKey::MAX);
         let same = move |rule: &RuleKey| self.rules.get(&(chain, *rule)).is_some_and(|stored| stored.key == like.key);
-        self.twins.range(range).map(|((_, _, _, rule), ())| *rule).filter(same)
+        self.twins.range(range).map(|(_, _, _, rule)| *rule).filter(same)
     }
 
     /// The barriers around a rule.
     pub(super) fn cuts(&self, chain: ChainIx, rule: RuleKey) -> (Option<RuleKey>, Option<RuleKey>) {
-        let lower = before(&self.barriers, chain, rule).next_back().map(|(barrier, ())| barrier);
-        (lower, after(&self.barriers, chain, rule).next().map(|(barrier, ())| barrier))
+        let lower = self.barriers.range((chain, RuleKey::MIN)..(chain, rule)).next_back();
+        let upper = (Bound::Excluded((chain, rule)), Bound::Included((chain, RuleKey::MAX)));
+        let upper = self.barriers.range(upper).next();
+        (lower.map(|(_, barrier)| *barrier), upper.map(|(_, barrier)| *barrier))
     }
 
     /// The nearest grouped rules on both sides, up to the next barriers.

@@ -159,7 +159,7 @@ impl Index {
                 self.active.remove(&(chain, signature));
             }
         }
-        self.replace_order(chain, Vec::new(), Vec::new(), Vec::new());
+        self.replace_order(chain, Vec::new(), BTreeSet::new(), Vec::new());
         self.replace_actions(chain, Vec::new());
     }
 }

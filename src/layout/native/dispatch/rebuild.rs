@@ -4,13 +4,12 @@
 //! a chain is loaded.
 //! Never: forgets which run was which: each new group takes the number of the old one that it has most rules of.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
 use super::stored::{Group, Stored};
 use super::{ChainIx, DISPATCH_MIN, Index, RunId, SignatureId, whole};
 use crate::layout::native::field::Key;
-use crate::layout::native::store::Sorted;
 use crate::wrap::RuleKey;
 
 /// A rule on its way from one group to another.
@@ -33,9 +32,9 @@ impl Index {
         let pieces = self.apply(chain, &rows, &groups, &numbers);
         let at = |rule| (chain, rule);
         let plain = plain.into_iter().map(|(rule, witness)| (at(rule), witness)).collect();
-        let barriers = barriers.into_iter().map(|rule| (at(rule), ())).collect();
+        let barriers = barriers.into_iter().map(at).collect();
         self.replace_order(chain, plain, barriers, pieces);
-        self.heads.modify(&chain, |head| head.stale = false);
+        self.change_head(chain, |head| head.stale = false);
     }
 
     /// Counts what the keyed rules do.
@@ -168,7 +167,7 @@ impl Index {
                 self.pending.run(number, was);
             }
             if self.groups.get(number) != Some(group) {
-                self.groups.modify(number, |then| *then = *group);
+                self.change_group(number, |then| *then = *group);
             }
             starts.push(((chain, group.signature, group.layer, group.first), number));
         }
@@ -179,7 +178,7 @@ impl Index {
             let group = row.new.and_then(|new| groups.get(new).zip(numbers.get(new).copied()));
             let number = group.map(|(_, number)| number);
             if row.old != number {
-                self.rules.modify(&(chain, row.rule), |stored| stored.group = number);
+                self.assign(chain, row.rule, number);
             }
             match group {
                 Some((group, number)) if group.run && group.first == row.rule => {
@@ -204,12 +203,16 @@ impl Index {
         &mut self,
         chain: ChainIx,
         plain: Vec<((ChainIx, RuleKey), Option<RuleKey>)>,
-        barriers: Vec<((ChainIx, RuleKey), ())>,
+        barriers: BTreeSet<(ChainIx, RuleKey)>,
         pieces: Vec<((ChainIx, RuleKey), Option<RunId>)>,
     ) {
         let all = || (chain, RuleKey::MIN)..=(chain, RuleKey::MAX);
         replace(&mut self.plain, all(), plain);
-        replace(&mut self.barriers, all(), barriers);
+        let gone: Vec<_> = self.barriers.range(all()).filter(|barrier| !barriers.contains(barrier)).copied().collect();
+        for barrier in gone {
+            self.barriers.remove(&barrier);
+        }
+        self.barriers.extend(barriers);
         if replace(&mut self.pieces, all(), pieces) {
             self.pending.pieces(chain);
         }
@@ -222,8 +225,8 @@ impl Index {
 }
 
 /// Makes a part of a map these, which are in order. Returns whether it was anything else.
-fn replace<K: Ord + Clone, V: Clone + PartialEq>(
-    map: &mut Sorted<K, V>,
+fn replace<K: Ord + Clone, V: PartialEq>(
+    map: &mut BTreeMap<K, V>,
     part: RangeInclusive<K>,
     wanted: Vec<(K, V)>,
 ) -> bool {

@@ -1,8 +1,9 @@
 //! What the index keeps of rules, chains and groups.
 //!
-//! Owns: [`Stored`], [`Head`], [`Count`], [`Group`].
+//! Owns: [`Stored`], [`Head`], [`Count`], [`Group`], [`Groups`].
 //! Never: changes more than one of them.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 
 use super::{ChainIx, Entry, Index, SignatureId};
@@ -102,6 +103,39 @@ pub(super) struct Group {
     pub(super) run: bool,
 }
 
+/// The groups of all chains, by number. Numbers are given in turn: one that is free again does not come back while
+/// anybody could still mean the group that had it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Groups {
+    known: BTreeMap<u32, Group>,
+    next: u32,
+}
+
+impl Groups {
+    pub(super) fn get(&self, number: u32) -> Option<&Group> {
+        self.known.get(&number)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Group> {
+        self.known.get_mut(&number)
+    }
+
+    /// Adds a group; returns its number.
+    pub(super) fn insert(&mut self, group: Group) -> u32 {
+        while self.known.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        self.known.insert(number, group);
+        number
+    }
+
+    pub(super) fn remove(&mut self, number: u32) {
+        self.known.remove(&number);
+    }
+}
+
 impl Index {
     /// The number of these fields.
     fn number_fields(&mut self, fields: &super::Fields) -> u16 {
@@ -111,6 +145,26 @@ impl Index {
             self.fields.len() - 1
         });
         u16::try_from(at).unwrap_or(u16::MAX)
+    }
+
+    /// Changes a chain, if it is known.
+    pub(super) fn change_head(&mut self, chain: ChainIx, change: impl FnOnce(&mut Head)) {
+        if let Some(head) = self.heads.get_mut(&chain) {
+            change(head);
+        }
+    }
+
+    /// Changes a group, if it lives.
+    pub(super) fn change_group(&mut self, number: u32, change: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.groups.get_mut(number) {
+            change(group);
+        }
+    }
+
+    /// Writes down which group a rule is in; returns the one before.
+    pub(super) fn assign(&mut self, chain: ChainIx, rule: RuleKey, group: Option<u32>) -> Option<u32> {
+        let stored = self.rules.get_mut(&(chain, rule))?;
+        std::mem::replace(&mut stored.group, group)
     }
 
     /// What is kept of a rule.

@@ -9,22 +9,20 @@
 //!
 //! Invariant: whether a template is hot depends on the counts alone, not on how they came about.
 //!
-//! How it is tested: random changes, taken back now and then, against counts from scratch.
+//! How it is tested: random changes, told now and then, against counts from scratch.
 
-use std::collections::BTreeMap;
-
-use crate::layout::native::store::Map;
+use std::collections::{BTreeMap, HashMap};
 
 /// The fewest different rules that make a family.
 pub(crate) const FAMILY_MIN: u32 = 8;
 
-/// How often templates are used. Changes can be taken back, as of all collections of the compiler.
+/// How often templates are used.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heat {
     /// How often each rule of a template is used.
-    uses: Map<(u32, u32), u32>,
-    counts: Map<u32, Count>,
-    /// The templates that were touched since `begin`, and whether they were hot before.
+    uses: HashMap<(u32, u32), u32>,
+    counts: HashMap<u32, Count>,
+    /// The templates that were touched since [`take_changed`](Self::take_changed), and whether they were hot before.
     touched: BTreeMap<u32, bool>,
 }
 
@@ -44,27 +42,6 @@ impl Count {
 }
 
 impl Heat {
-    /// From here on changes can be taken back, and [`changed`](Self::changed) tells of them.
-    pub(crate) fn begin(&mut self) {
-        self.uses.begin();
-        self.counts.begin();
-        self.touched.clear();
-    }
-
-    /// Keeps the changes.
-    pub(crate) fn commit(&mut self) {
-        self.uses.commit();
-        self.counts.commit();
-        self.touched.clear();
-    }
-
-    /// Takes the changes back.
-    pub(crate) fn rollback(&mut self) {
-        self.uses.rollback();
-        self.counts.rollback();
-        self.touched.clear();
-    }
-
     /// Whether the template is worth a family.
     pub(crate) fn is_hot(&self, template: u32) -> bool {
         self.counts.get(&template).is_some_and(|count| count.is_hot())
@@ -73,12 +50,11 @@ impl Heat {
     /// One more body uses this rule of the template.
     pub(crate) fn add(&mut self, template: u32, rule: u32) {
         self.touch(template);
-        let mut count = self.counts.get(&template).copied().unwrap_or_default();
-        let uses = self.uses.get(&(template, rule)).copied().unwrap_or(0);
-        self.uses.insert((template, rule), uses + 1);
-        count.distinct += u32::from(uses == 0);
+        let uses = self.uses.entry((template, rule)).or_default();
+        let count = self.counts.entry(template).or_default();
+        count.distinct += u32::from(*uses == 0);
         count.uses += 1;
-        self.counts.insert(template, count);
+        *uses += 1;
     }
 
     /// One body less uses this rule of the template. Without effect when none does.
@@ -100,10 +76,12 @@ impl Heat {
         }
     }
 
-    /// The templates that became hot or cold since [`begin`](Self::begin), ascending: bodies with them are compiled
-    /// again.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = u32> + '_ {
-        self.touched.iter().filter(|&(&template, &was)| self.is_hot(template) != was).map(|(&template, _)| template)
+    /// The templates that became hot or cold since the last time, ascending: bodies with them are compiled again. What
+    /// came and went again is not among them.
+    pub(crate) fn take_changed(&mut self) -> Vec<u32> {
+        let touched = std::mem::take(&mut self.touched);
+        let changed = touched.into_iter().filter(|&(template, was)| self.is_hot(template) != was);
+        changed.map(|(template, _)| template).collect()
     }
 
     fn touch(&mut self, template: u32) {
@@ -135,10 +113,8 @@ mod tests {
                 1..8,
             ),
         ) {
-            let (mut heat, mut uses) = (Heat::default(), Vec::new());
-            for (changes, keep) in steps {
-                let before = uses.clone();
-                heat.begin();
+            let (mut heat, mut uses, mut told) = (Heat::default(), Vec::new(), Vec::new());
+            for (changes, tell) in steps {
                 for (add, template, rule) in changes {
                     if add {
                         heat.add(template, rule);
@@ -150,21 +126,16 @@ mod tests {
                         }
                     }
                 }
-                let changed: Vec<u32> = (0..3).filter(|&t| hot(&uses, t) != hot(&before, t)).collect();
-                prop_assert_eq!(heat.changed().collect::<Vec<_>>(), changed);
-                if keep {
-                    heat.commit();
-                } else {
-                    heat.rollback();
-                    uses = before;
+                if tell {
+                    let changed: Vec<u32> = (0..3).filter(|&t| hot(&uses, t) != hot(&told, t)).collect();
+                    prop_assert_eq!(heat.take_changed(), changed);
+                    told = uses.clone();
                 }
                 prop_assert!((0..3).all(|t| heat.is_hot(t) == hot(&uses, t)));
             }
-            heat.begin();
             for (template, rule) in uses {
                 heat.remove(template, rule);
             }
-            heat.commit();
             prop_assert!(heat.uses.is_empty() && heat.counts.is_empty());
         }
     }
