@@ -1,7 +1,5 @@
 //! Whole models, applied in a layout to a fake kernel.
 
-use std::time::{Duration, Instant};
-
 use nftwrap::Manager;
 use nftwrap::kernel::Fake;
 use nftwrap::wrap::{Model, TableKind};
@@ -13,9 +11,9 @@ use crate::random::packet::Shot;
 use crate::seed;
 
 /// A way to put a model into a kernel.
-type Apply = fn(Model) -> Manager<Fake>;
+pub(crate) type Apply = fn(Model) -> Manager<Fake>;
 
-fn iptables(model: Model) -> Manager<Fake> {
+pub(crate) fn iptables(model: Model) -> Manager<Fake> {
     let mut manager = Manager::with_kernel(model, Fake::new());
     manager.apply().unwrap();
     manager
@@ -27,7 +25,7 @@ fn check(manager: &mut Manager<Fake>, shots: &[Shot]) -> Result<Tally, String> {
 }
 
 /// One seed: a model, packets, then changes in place with packets after each.
-fn case(seed: u64, apply: Apply) -> Tally {
+pub(crate) fn case(seed: u64, apply: Apply) -> Tally {
     let mut generator = Generator::new(seed, Rules::All);
     let model = generator.model();
     let mut random = Random(seed ^ 0x5eed);
@@ -68,24 +66,4 @@ fn tables_of_iptables_do_what_the_model_says() {
         tally.join(case(seed, iptables));
     }
     tally.is_worth_it();
-}
-
-#[test]
-#[ignore = "runs until it is stopped, or for NFTWRAP_SECONDS"]
-fn unbounded() {
-    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros();
-    let mut seed = seed(u64::try_from(clock).unwrap());
-    let seconds = std::env::var("NFTWRAP_SECONDS").ok().map(|text| text.parse().expect("NFTWRAP_SECONDS is a number"));
-    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let (mut tally, mut said) = (Tally::default(), Instant::now());
-    while end.is_none_or(|end| Instant::now() < end) {
-        tally.join(case(seed, iptables));
-        crate::rules::case(seed);
-        seed = seed.wrapping_add(1);
-        if said.elapsed() > Duration::from_secs(10) {
-            said = Instant::now();
-            println!("seed {seed}: {tally:?}");
-        }
-    }
-    println!("up to seed {seed}: {tally:?}");
 }

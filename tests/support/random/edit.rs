@@ -13,6 +13,9 @@ impl Generator {
         let kinds = [TableKind::Filter, TableKind::Filter, TableKind::Raw, TableKind::Mangle];
         let kind = *self.random.pick(&kinds);
         let table = model.table_mut(family, kind).unwrap();
+        if self.random.one_in(3) && self.edit_instances(table) {
+            return;
+        }
         let names: Vec<String> = table.chains().map(|chain| chain.name().to_string()).collect();
         let own: Vec<String> = names.iter().filter(|name| kind.builtin(name).is_none()).cloned().collect();
         let mut all: Vec<String> = names.clone();

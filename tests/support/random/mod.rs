@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test is a panic")]
 
 mod edit;
+mod host;
 pub(crate) mod model;
 pub(crate) mod packet;
 pub(crate) mod rule;

@@ -15,12 +15,13 @@ use nftwrap::rule::{ChainRef, Family, MarkMask, Masked, Match, Not, PortRange, P
 use nftwrap::wrap::{Chain, Model, Table, TableKind};
 
 use super::Random;
+use super::host::Group;
 use super::rule::{host, interface, mac, port, prefix, zone};
 
 /// The highest level of a chain.
 pub(super) const LEVELS: usize = 5;
 /// Chains of a table, beyond which no run makes one each.
-const CHAINS: usize = 150;
+pub(super) const CHAINS: usize = 150;
 /// The component.
 pub(crate) const COMPONENT: &str = "agent";
 
@@ -40,6 +41,8 @@ pub(crate) struct Generator {
     pub(crate) rules: Rules,
     /// Rules of a run, at most; dispatch begins at eight.
     pub(crate) run: usize,
+    /// Groups of instances that were made.
+    pub(super) groups: Vec<Group>,
     number: usize,
     /// The model has no component: it states whole tables, policies included.
     whole: bool,
@@ -67,7 +70,7 @@ enum Goal {
 
 impl Generator {
     pub(crate) fn new(seed: u64, rules: Rules) -> Self {
-        Self { random: Random(seed), rules, run: 14, number: 0, whole: false }
+        Self { random: Random(seed), rules, run: 14, groups: Vec::new(), number: 0, whole: false }
     }
 
     /// A model with rules in both families.
@@ -79,7 +82,7 @@ impl Generator {
         };
         for family in Family::BOTH {
             for kind in [TableKind::Filter, TableKind::Raw, TableKind::Mangle, TableKind::Nat] {
-                if kind == TableKind::Filter || self.random.one_in(2) {
+                if kind == TableKind::Filter || self.random.one_in(3) {
                     self.table(model.table_mut(family, kind).unwrap());
                 }
             }
@@ -118,7 +121,7 @@ impl Generator {
         name
     }
 
-    fn name(&mut self, side: char, level: usize) -> String {
+    pub(super) fn name(&mut self, side: char, level: usize) -> String {
         self.number += 1;
         format!("{}{side}{level}-{}", if self.whole { "" } else { "$" }, self.number)
     }
@@ -127,11 +130,12 @@ impl Generator {
     pub(super) fn rules(&mut self, table: &mut Table, spot: Spot, chain: &str) -> Vec<Rule> {
         let mut rules = Vec::new();
         for _ in 0..self.random.below(4) {
-            match self.random.below(8) {
+            match self.random.below(10) {
                 0..3 => rules.push(self.rule(table, spot, chain)),
                 3..5 => rules.extend(self.run(table, spot, chain)),
                 5 => rules.extend(self.folded(table, spot, chain)),
                 6 => rules.extend(self.ports(table, spot, chain)),
+                7..9 => rules.extend(self.instances(table, spot, chain)),
                 _ => rules.extend(self.group(table, spot, chain)),
             }
         }
@@ -249,7 +253,7 @@ impl Generator {
     }
 
     /// Rules one after the other that differ in one field and do the same.
-    fn folded(&mut self, table: &Table, spot: Spot, chain: &str) -> Vec<Rule> {
+    pub(super) fn folded(&mut self, table: &Table, spot: Spot, chain: &str) -> Vec<Rule> {
         let rest = if self.random.one_in(3) { self.condition(Rule::new(), spot, chain) } else { Rule::new() };
         let target = self.target(table, spot, chain, None);
         let field = self.random.below(6);
@@ -308,7 +312,7 @@ impl Generator {
     }
 
     /// A security group: states first, then ports and sources.
-    fn group(&mut self, table: &Table, spot: Spot, chain: &str) -> Vec<Rule> {
+    pub(super) fn group(&mut self, table: &Table, spot: Spot, chain: &str) -> Vec<Rule> {
         let verdict = self.random.pick(&[Target::Return, Target::Accept, Target::Drop]).clone();
         let mut rules = vec![Rule::new().state(CtStates::INVALID).target(Target::Drop)];
         rules.push(Rule::new().state(CtStates::ESTABLISHED | CtStates::RELATED).target(verdict.clone()));
@@ -359,7 +363,7 @@ pub(super) fn interfaces(spot: Spot, chain: &str) -> (bool, bool) {
     }
 }
 
-fn push(table: &mut Table, chain: &str, rules: Vec<Rule>) {
+pub(super) fn push(table: &mut Table, chain: &str, rules: Vec<Rule>) {
     for rule in rules {
         table.push_rule(chain, rule).unwrap();
     }
