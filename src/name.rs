@@ -89,7 +89,9 @@ fn check(what: &'static str, name: &str, max: usize) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty { what });
     }
-    if let Some(bad) = name.chars().find(|c| is_odd(*c)) {
+    // Most names are ASCII, which takes no decoding.
+    let odd = if name.bytes().all(|b| b.is_ascii_graphic()) { None } else { name.chars().find(|c| is_odd(*c)) };
+    if let Some(bad) = odd {
         let name = name.chars().take(64).flat_map(char::escape_default).collect();
         return Err(NameError::BadCharacter { what, name, bad });
     }

@@ -11,10 +11,11 @@
 //! second declaration of a user chain and forgets the rules before it, which is never what a file was written for.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet};
 use nftwrap::nft::Policy;
 use nftwrap::rule::{ChainRef, Family, Rule};
 use nftwrap::wrap::TableKind;
@@ -166,7 +167,7 @@ struct Order(HashMap<ChainRef, VecDeque<usize>>);
 impl Order {
     /// Of rules that stand in the order of the file.
     fn of(rules: &[RuleLine]) -> Self {
-        let mut order = Self(HashMap::new());
+        let mut order = Self(HashMap::default());
         for (at, rule) in rules.iter().enumerate() {
             order.chain(&rule.chain).push_back(at);
         }
@@ -194,7 +195,7 @@ impl<'a> Reader<'a> {
             parser: Parser::new(family),
             file: SaveFile::default(),
             open: None,
-            known: HashMap::new(),
+            known: HashMap::default(),
             errors: Vec::new(),
             astray: false,
         }
@@ -383,11 +384,11 @@ impl<'a> Open<'a> {
     fn new(section: Section) -> Self {
         Self {
             section,
-            names: HashMap::new(),
+            names: HashMap::default(),
             chains: Vec::new(),
             last: None,
-            declared: HashSet::new(),
-            jumps: HashMap::new(),
+            declared: HashSet::default(),
+            jumps: HashMap::default(),
             order: None,
         }
     }

@@ -18,8 +18,8 @@ use crate::rule::Rule;
 /// Below this size the pool is not swept.
 const SMALL: usize = 64;
 
-/// Places in the memory of repeated rules; a host repeats a few dozen.
-const RECENT: usize = 64;
+/// Places in the memory of repeated rules. A host repeats a few rules of each security group, of which it has hundreds.
+const RECENT: usize = 1024;
 
 /// The distinct rules, by their identity hash. Rules that differ in a comment only have the same one: the first gets
 /// the place, the others stay on their own.

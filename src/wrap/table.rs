@@ -12,9 +12,11 @@
 
 mod edit;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use foldhash::HashMap;
+use foldhash::quality::RandomState;
 
 use super::builtin::{TableId, TableKind};
 use super::chain::{Base, Chain, ChainKind};
@@ -45,6 +47,7 @@ pub struct Table {
     first_rule: u32,
     tags: HashMap<Box<str>, Refs>,
     pool: Pool,
+    /// For what rules are: part of such a hash is kept, so all of its bits have to be good.
     hasher: RandomState,
     dirty: BTreeSet<ChainName>,
     fresh: bool,
@@ -57,13 +60,13 @@ impl Table {
             naming,
             chains: Vec::new(),
             free: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             order: BTreeMap::new(),
             next_serial: FIRST_SERIAL,
             first_rule: 0,
-            tags: HashMap::new(),
+            tags: HashMap::default(),
             pool: Pool::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             dirty: BTreeSet::new(),
             fresh: true,
         }

@@ -127,8 +127,13 @@ impl Table {
         }
         let Some(target) = addition.rule.chain_ref() else { return Ok(addition) };
         let name = match target {
-            ChainRef::Wrapped(_) => self.naming.checked(target.into())?,
-            // The allocation that the chain has already serves the jump, too.
+            // The allocation that the chain has already serves the jump, too; and its name was checked when it was made.
+            ChainRef::Wrapped(_) => {
+                match self.by_name.get_key_value(self.naming.kernel_name(target.into())?.as_ref()) {
+                    Some((same, _)) => same.clone(),
+                    None => self.naming.checked(target.into())?,
+                }
+            }
             ChainRef::Named(name) => match self.by_name.get_key_value(name) {
                 _ if name.as_str().len() > self.naming.max => self.naming.checked(target.into())?,
                 Some((same, _)) if Arc::strong_count(&addition.rule) == 1 => same.clone(),
