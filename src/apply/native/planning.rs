@@ -168,7 +168,7 @@ impl<S: Source> Memory<S> {
             let at = match delta.tables.iter().position(|delta| delta.id == *id) {
                 Some(at) => at,
                 None => {
-                    delta.tables.push(TableDelta { id: *id, new: false, chains: Vec::new(), sets: Vec::new() });
+                    delta.tables.push(TableDelta::unchanged(*id));
                     delta.tables.len() - 1
                 }
             };

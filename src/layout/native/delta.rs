@@ -37,6 +37,17 @@ pub struct TableDelta {
     pub chains: Vec<ChainDelta>,
     /// Sets that come, change or go.
     pub sets: Vec<SetDelta>,
+    /// Chains of the model that are compiled with more rules than they need because there are as many sets as there may
+    /// be ([`Limits::sets`](crate::layout::Limits::sets)), and how many rules sets would stand for.
+    pub unfolded: Vec<(ChainName, usize)>,
+}
+
+impl TableDelta {
+    /// Nothing changes in that table.
+    #[must_use]
+    pub fn unchanged(id: TableId) -> Self {
+        Self { id, new: false, chains: Vec::new(), sets: Vec::new(), unfolded: Vec::new() }
+    }
 }
 
 /// Whether a thing comes, stays or goes.

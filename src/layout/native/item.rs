@@ -42,3 +42,14 @@ pub enum Form {
     /// The map gives the value that the rule's target stores; the one in the rule is a placeholder.
     Assign(SetId),
 }
+
+impl Item {
+    /// The set that it looks at.
+    #[must_use]
+    pub fn set(&self) -> Option<SetId> {
+        match self.form {
+            Form::Plain | Form::To(_) => None,
+            Form::Member(set) | Form::MemberTo(set, _) | Form::Choose(set) | Form::Assign(set) => Some(set),
+        }
+    }
+}

@@ -51,6 +51,16 @@ impl Names {
         SetName::new(&format!("{}/map/{number}", self.prefix))
     }
 
+    /// A constant set.
+    pub(super) fn constant(&self, number: u32) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/set/{number}", self.prefix))
+    }
+
+    /// The set or map of a family.
+    pub(super) fn family(&self, number: u32) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/family/{number}", self.prefix))
+    }
+
     /// Whether a chain's name is one that the compiler could give.
     pub(super) fn is_ours(&self, chain: &ChainName) -> bool {
         chain.as_str().strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('/'))

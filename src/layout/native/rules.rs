@@ -8,11 +8,13 @@
 //!
 //! Invariant: equal rules have one number, comments included; a number lives while anything uses it.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::analysis::{self, Action, Effects, Verdict};
 use super::dispatch::SignatureId;
+use super::families::{Taken, Template};
 use super::field::{Fields, Key};
 use super::item::RuleId;
 use crate::name::ChainName;
@@ -48,8 +50,16 @@ pub(super) struct Known {
     pub(super) keyed: Option<(SignatureId, Fields, Key)>,
     pub(super) action: Action,
     pub(super) effects: Effects,
+    /// Whether it has a memory of its own.
+    pub(super) unique: bool,
+    /// What it is without the constant that only its instance has, once that was asked for.
+    taken: OnceCell<Option<(TemplateId, Arc<Taken>)>>,
     uses: u32,
 }
+
+/// A distinct template, as [`Rules`] has numbered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TemplateId(pub(super) u32);
 
 impl Known {
     /// The chain that the rule jumps or goes to.
@@ -92,6 +102,9 @@ pub(super) struct Rules {
     by_value: HashMap<Arc<Rule>, RuleId>,
     signatures: Vec<Signature>,
     by_signature: HashMap<Signature, SignatureId>,
+    /// Numbers of templates, and how many rules have each.
+    templates: HashMap<Template, (TemplateId, u32)>,
+    next_template: u32,
     /// Unused since the last sweep; swept when a transaction ends, so that no number changes its meaning within one.
     idle: Vec<RuleId>,
     free: Vec<RuleId>,
@@ -107,6 +120,22 @@ impl Rules {
     pub(super) fn knows(&self, rule: &Arc<Rule>) -> bool {
         let id = self.by_address.get(&Arc::as_ptr(rule).addr());
         id.and_then(|id| self.at(*id)).is_some_and(|known| Arc::ptr_eq(&known.rule, rule))
+    }
+
+    /// The rule without the constant that only its instance has; `None` when it has none.
+    pub(super) fn take_apart(&mut self, id: RuleId, family: Family) -> Option<(TemplateId, &Arc<Taken>)> {
+        let known = self.known.get(id.0 as usize)?.as_ref()?;
+        let (templates, next) = (&mut self.templates, &mut self.next_template);
+        let taken = known.taken.get_or_init(|| {
+            let taken = Taken::of(&known.rule, &known.action, family)?;
+            let (number, uses) = templates.entry(taken.template.clone()).or_insert_with(|| {
+                *next += 1;
+                (TemplateId(*next), 0)
+            });
+            *uses += 1;
+            Some((*number, Arc::new(taken)))
+        });
+        taken.as_ref().map(|(number, taken)| (*number, taken))
     }
 
     /// The signature of that number.
@@ -151,6 +180,14 @@ impl Rules {
             self.by_address.remove(&Arc::as_ptr(&known.rule).addr());
             self.by_value.remove(&known.rule);
             self.free.push(id);
+            if let Some(Some((_, taken))) = known.taken.get()
+                && let Some((_, uses)) = self.templates.get_mut(&taken.template)
+            {
+                *uses -= 1;
+                if *uses == 0 {
+                    self.templates.remove(&taken.template);
+                }
+            }
         }
     }
 
@@ -166,7 +203,9 @@ impl Rules {
             let signature = self.sign(Signature { fields: fields.clone(), rule, class });
             (signature, fields, key)
         });
-        let known = Some(Known { rule: rule.clone(), keyed, action, effects, uses: 0 });
+        let unique = analysis::is_unique(rule);
+        let taken = OnceCell::new();
+        let known = Some(Known { rule: rule.clone(), keyed, action, effects, unique, taken, uses: 0 });
         let id = match self.free.pop() {
             Some(id) => id,
             None => {

@@ -11,18 +11,22 @@
 //! Invariant: after an update every chain of the model has its kernel chain, and every element of a run leads where its
 //! rule does.
 
+mod content;
+mod context;
 mod dispatch;
+mod elements;
+mod lookups;
 mod send;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::analysis::is_unique;
 use super::codegen::{self, Code};
 use super::declare::{SetKind, declare};
 use super::delta::{ChainDelta, ChainHead, Fate, TableDelta};
-use super::dispatch::{ChainIx, Elements, Entry, Index, Piece, RunId, Standing};
+use super::dispatch::{ChainIx, Elements, Entry, Index, RunId, Standing};
 use super::error::Error;
+use super::families::heat::Heat;
 use super::field::{Fields, Key};
 use super::graph::{Edge, Graph};
 use super::hash::Hash;
@@ -31,7 +35,7 @@ use super::names::Names;
 use super::rules::{Class, Rules, Signature};
 use super::seed::Seeds;
 use super::sets::{Choice, Sets};
-use super::sharing::{Bodies, Move, Turn};
+use super::sharing::{Bodies, Move};
 use super::tlv::{Kind, SetTag, Tags};
 use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
@@ -41,6 +45,9 @@ use crate::nft::userdata::{Owner, Role, Userdata};
 use crate::nft::{BaseChain, Policy};
 use crate::rule::Rule;
 use crate::wrap::{self, ChainKind, RuleKey, TableId};
+use context::{Context, Places};
+use elements::{Filling, Held};
+use lookups::Lookups;
 
 /// The verdict map of actions has a number that no other set gets.
 pub(super) const ACTIONS: SetId = SetId(u32::MAX);
@@ -71,6 +78,14 @@ struct State {
     rules: BTreeMap<RuleKey, RuleId>,
     /// Elements of runs that lead here, and name the chain.
     reached: u32,
+    /// Elements of families that do.
+    named: u32,
+    /// What is known of the packets that come here, when only keys lead to it.
+    context: Option<Context>,
+    /// The templates of its rules, as they are counted.
+    groups: Vec<(u64, RuleId)>,
+    /// What it has in sets of families.
+    elements: Vec<Held>,
 }
 
 /// The map of a run, and the rule that looks it up.
@@ -100,6 +115,20 @@ pub(super) struct Table {
     standing: HashMap<(ChainIx, RuleKey), RunId>,
     /// Elements of runs to put, once it is known where everything leads; `None`: to take away.
     pending: BTreeMap<(RunId, Key), Option<RuleKey>>,
+    /// Chains that something else leads to, in whole or in part.
+    astray: BTreeSet<ChainIx>,
+    places: Places,
+    /// How often templates are used, by place.
+    heat: Heat,
+    /// The chains with rules of a template, by place.
+    members: BTreeSet<(u64, ChainIx)>,
+    lookups: Lookups,
+    /// Elements of families to put, with the chain that has them, or to take away.
+    fillings: BTreeMap<(SetId, Key), Option<(ChainIx, Filling)>>,
+    /// Contents of chains without families, by their rules. Forgotten with the update.
+    folded: HashMap<Vec<Item>, (Arc<[Item]>, usize)>,
+    /// Chains compiled since the last commit with rules that would be sets, were there not too many of these.
+    unfolded: BTreeMap<ChainIx, usize>,
     /// Chains to compile.
     dirty: BTreeSet<ChainIx>,
     /// Chains whose place in the directory may have changed.
@@ -144,6 +173,14 @@ impl Table {
             fields: HashMap::new(),
             standing: HashMap::new(),
             pending: BTreeMap::new(),
+            astray: BTreeSet::new(),
+            places: Places::default(),
+            heat: Heat::default(),
+            members: BTreeSet::new(),
+            lookups: Lookups::default(),
+            fillings: BTreeMap::new(),
+            folded: HashMap::new(),
+            unfolded: BTreeMap::new(),
             dirty: BTreeSet::new(),
             listed: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -184,8 +221,10 @@ impl Table {
             return Err(inconsistent());
         }
         self.settle_dispatch()?;
+        self.settle_contexts();
         self.compile()?;
         self.fill();
+        self.drop_unused();
         self.delta()
     }
 
@@ -276,6 +315,7 @@ impl Table {
         if let Some(target) = target {
             self.chains.entry(target).or_default();
             self.listed.insert(target);
+            self.astray.insert(target);
         }
         if let Some(state) = self.chains.get_mut(&ix) {
             state.rules.insert(key, id);
@@ -299,6 +339,7 @@ impl Table {
         let edge = Edge { effects: known.effects, target };
         self.graph.unlink(ix, key, edge);
         self.listed.extend(target);
+        self.astray.extend(target);
         self.rules.release(id);
     }
 
@@ -307,6 +348,7 @@ impl Table {
         self.new = false;
         self.open.clear();
         self.policies.clear();
+        self.unfolded.clear();
         self.bodies.commit();
         self.sets.commit();
         self.rules.sweep();
@@ -336,7 +378,7 @@ impl Table {
             let mut moves = Vec::with_capacity(level.len());
             for ix in level {
                 match self.chains.get(&ix).and_then(|state| state.kind) {
-                    Some(kind) => moves.push(self.content(ix, kind).ok_or_else(inconsistent)?),
+                    Some(kind) => moves.push(self.content(ix, kind)?),
                     None => self.drop_chain(ix),
                 }
             }
@@ -351,24 +393,8 @@ impl Table {
                 }
             }
         }
+        self.folded.clear();
         Ok(())
-    }
-
-    /// Counts what the kernel chains use.
-    fn count_turns(&mut self) {
-        for turn in self.bodies.take_turns() {
-            match turn {
-                Turn::Came(id, content) => {
-                    content.iter().for_each(|item| self.rules.hold(item.rule));
-                    self.touched.insert(id);
-                }
-                Turn::Went(id, name, content) => {
-                    content.iter().for_each(|item| self.rules.release(item.rule));
-                    self.touched.insert(id);
-                    self.left.insert(name);
-                }
-            }
-        }
     }
 
     /// A chain is another kernel chain: elements that lead to it follow. Returns the chains with rules that do.
@@ -387,44 +413,11 @@ impl Table {
         from_rules
     }
 
-    /// What a chain of the model is to be.
-    fn content(&self, ix: ChainIx, kind: ChainKind) -> Option<Move> {
-        let state = self.chains.get(&ix)?;
-        let mut items = Vec::with_capacity(state.rules.len());
-        let dispatches = self.dispatch.is_dispatcher(ix);
-        if dispatches {
-            for piece in self.dispatch.pieces(ix) {
-                items.push(match piece {
-                    Piece::Rule(key) => self.item(*state.rules.get(&key)?)?,
-                    Piece::Run(run) => self.runs.get(&run)?.item,
-                });
-            }
-        } else {
-            for id in state.rules.values() {
-                items.push(self.item(*id)?);
-            }
-        }
-        let shared = matches!(kind, ChainKind::Wrapped | ChainKind::Shared if !self.setup.is_common(kind));
-        // Rules that remember something, such as a limit, remember it for their own chain.
-        let unique = state.rules.values().any(|id| self.rules.at(*id).is_some_and(|known| is_unique(&known.rule)));
-        let alone = !shared || dispatches || unique || !self.passes().contains(Passes::SHARING);
-        let own = if alone { Some(self.graph.at(ix)?.name.clone()) } else { None };
-        Some(Move { chain: ix, content: items.into(), own })
-    }
-
-    /// A rule as it stands, leading to the kernel chain of its target.
-    fn item(&self, rule: RuleId) -> Option<Item> {
-        let known = self.rules.at(rule)?;
-        let form = match known.target() {
-            None => Form::Plain,
-            Some(name) => Form::To(self.bodies.of(self.graph.find(name)?)?),
-        };
-        Some(Item { rule, form })
-    }
-
     /// A chain that the model has no longer.
     fn drop_chain(&mut self, ix: ChainIx) {
         self.dispatch.forget(ix);
+        self.hold(ix, Vec::new());
+        self.unfolded.remove(&ix);
         self.bodies.leave(ix);
         let idle = self.graph.at(ix).is_some_and(|node| node.referrers.is_empty());
         if idle && self.chains.get(&ix).is_some_and(|state| state.rules.is_empty()) {

@@ -261,3 +261,5 @@ fn a_loop_is_refused_and_can_be_opened_again() {
     let delta = update(&mut compiler, &mut model);
     assert_eq!(bodies(&delta), 1, "{delta:?}");
 }
+
+mod passes;

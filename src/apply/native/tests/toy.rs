@@ -184,7 +184,7 @@ fn difference(before: &State, after: &State) -> Delta {
     for (id, table) in after {
         let empty = ToyTable::default();
         let old = before.get(id).unwrap_or(&empty);
-        let mut delta = TableDelta { id: *id, new: !before.contains_key(id), chains: Vec::new(), sets: Vec::new() };
+        let mut delta = TableDelta { new: !before.contains_key(id), ..TableDelta::unchanged(*id) };
         for (name, chain) in &table.chains {
             let (name, rules) = (name.clone(), Some(chain.rules.clone()));
             match old.chains.get(&name) {

@@ -20,10 +20,10 @@ pub(crate) const FAMILY_MIN: u32 = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heat {
     /// How often each rule of a template is used.
-    uses: HashMap<(u32, u32), u32>,
-    counts: HashMap<u32, Count>,
+    uses: HashMap<(u64, u32), u32>,
+    counts: HashMap<u64, Count>,
     /// The templates that were touched since [`take_changed`](Self::take_changed), and whether they were hot before.
-    touched: BTreeMap<u32, bool>,
+    touched: BTreeMap<u64, bool>,
 }
 
 /// What there is of a template.
@@ -43,12 +43,12 @@ impl Count {
 
 impl Heat {
     /// Whether the template is worth a family.
-    pub(crate) fn is_hot(&self, template: u32) -> bool {
+    pub(crate) fn is_hot(&self, template: u64) -> bool {
         self.counts.get(&template).is_some_and(|count| count.is_hot())
     }
 
     /// One more body uses this rule of the template.
-    pub(crate) fn add(&mut self, template: u32, rule: u32) {
+    pub(crate) fn add(&mut self, template: u64, rule: u32) {
         self.touch(template);
         let uses = self.uses.entry((template, rule)).or_default();
         let count = self.counts.entry(template).or_default();
@@ -58,7 +58,7 @@ impl Heat {
     }
 
     /// One body less uses this rule of the template. Without effect when none does.
-    pub(crate) fn remove(&mut self, template: u32, rule: u32) {
+    pub(crate) fn remove(&mut self, template: u64, rule: u32) {
         let (Some(&uses), Some(&count)) = (self.uses.get(&(template, rule)), self.counts.get(&template)) else {
             return;
         };
@@ -78,13 +78,13 @@ impl Heat {
 
     /// The templates that became hot or cold since the last time, ascending: bodies with them are compiled again. What
     /// came and went again is not among them.
-    pub(crate) fn take_changed(&mut self) -> Vec<u32> {
+    pub(crate) fn take_changed(&mut self) -> Vec<u64> {
         let touched = std::mem::take(&mut self.touched);
         let changed = touched.into_iter().filter(|&(template, was)| self.is_hot(template) != was);
         changed.map(|(template, _)| template).collect()
     }
 
-    fn touch(&mut self, template: u32) {
+    fn touch(&mut self, template: u64) {
         let hot = self.is_hot(template);
         self.touched.entry(template).or_insert(hot);
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     /// Whether the uses, one entry each, make a template hot: from scratch.
-    fn hot(uses: &[(u32, u32)], template: u32) -> bool {
+    fn hot(uses: &[(u64, u32)], template: u64) -> bool {
         let mut rules: Vec<u32> = uses.iter().filter(|(t, _)| *t == template).map(|(_, rule)| *rule).collect();
         let all = rules.len();
         rules.sort_unstable();
@@ -109,7 +109,7 @@ mod tests {
         #[test]
         fn heat_is_a_function_of_the_counts(
             steps in prop::collection::vec(
-                (prop::collection::vec((prop::bool::weighted(0.7), 0..3u32, 0..14u32), 0..40), any::<bool>()),
+                (prop::collection::vec((prop::bool::weighted(0.7), 0..3u64, 0..14u32), 0..40), any::<bool>()),
                 1..8,
             ),
         ) {
@@ -127,7 +127,7 @@ mod tests {
                     }
                 }
                 if tell {
-                    let changed: Vec<u32> = (0..3).filter(|&t| hot(&uses, t) != hot(&told, t)).collect();
+                    let changed: Vec<u64> = (0..3).filter(|&t| hot(&uses, t) != hot(&told, t)).collect();
                     prop_assert_eq!(heat.take_changed(), changed);
                     told = uses.clone();
                 }

@@ -107,7 +107,7 @@ impl Form {
 }
 
 /// The fewest rules that any set is worth.
-const FOLD_MIN: usize = Form::Hash.least();
+pub(super) const FOLD_MIN: usize = Form::Hash.least();
 
 /// Folds a list of rules, in order.
 #[must_use]

@@ -4,19 +4,13 @@
 //! Never: decides what is a run; the index does.
 
 use super::{
-    ACTIONS, BTreeSet, ChainIx, Choice, Class, Comment, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetId,
-    SetKind, SetTag, Signature, Standing, Table, Tags, Userdata, declare, entry,
+    ACTIONS, BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetKind, SetTag,
+    Signature, Standing, Table, Tags, declare, entry,
 };
-use crate::layout::native::analysis::{Action, Verdict};
-use crate::layout::native::declare::action_value;
 use crate::layout::native::dispatch::DISPATCH_MIN;
 use crate::layout::native::error::Error;
 use crate::layout::native::field::Fields;
 use crate::layout::native::hash::Hash;
-use crate::layout::native::rules::Known;
-use crate::layout::native::sets::Value;
-use crate::nft::ElementData;
-use crate::rule::Match;
 
 impl Table {
     /// Brings the index up to date, and the sets of runs with it.
@@ -61,6 +55,7 @@ impl Table {
                     _ => None,
                 };
                 let (before, after) = (target(rule.before), target(rule.after));
+                self.astray.extend(before.into_iter().chain(after));
                 if before != after {
                     load.extend(before.and_then(|ix| self.reach(ix, false)));
                     load.extend(after.and_then(|ix| self.reach(ix, true)));
@@ -146,85 +141,9 @@ impl Table {
         self.fields.remove(&run.set);
         self.rules.release(run.item.rule);
     }
-
-    /// Puts the elements that changed, now that every chain is a kernel chain.
-    pub(super) fn fill(&mut self) {
-        for ((run, key), rule) in std::mem::take(&mut self.pending) {
-            let Some((set, chain)) = self.runs.get(&run).zip(self.dispatch.run(run)).map(|(r, d)| (r.set, d.chain))
-            else {
-                continue;
-            };
-            let id = rule.and_then(|rule| self.chains.get(&chain)?.rules.get(&rule).copied());
-            let old = self.sets.action(set, key.bytes());
-            let value = id.and_then(|id| self.rules.at(id)).map(|known| {
-                let (choice, tags) = self.choice(known);
-                (choice, known.action.clone(), userdata(known, tags))
-            });
-            let value = value.map(|(choice, action, userdata)| {
-                let data = match (choice, action) {
-                    (Some((choice, name)), _) => {
-                        let number = self.sets.take_action(ACTIONS, choice, name.as_ref());
-                        Some(ElementData::Value(action_value(number).into()))
-                    }
-                    (None, Action::Store { value, .. }) => Some(ElementData::Value(value)),
-                    (None, _) => None,
-                };
-                Value { data, userdata }
-            });
-            self.sets.put(set, key.bytes(), value);
-            if let Some(old) = old {
-                self.sets.release_action(ACTIONS, old);
-            }
-        }
-    }
-
-    /// Where an element of a choice map leads, with the kernel chain's name, and what it says of the model's.
-    fn choice(&self, known: &Known) -> (Option<(Choice, Option<crate::name::ChainName>)>, Tags) {
-        let body = |name| {
-            let id = self.bodies.of(self.graph.find(name)?)?;
-            Some((id, self.bodies.at(id)?.name.clone()))
-        };
-        let named = |name: &crate::name::ChainName| Tags { name: Some(name.clone()), ..Tags::default() };
-        match &known.action {
-            Action::Verdict(verdict) => {
-                let choice = match verdict {
-                    Verdict::Accept => Choice::Accept,
-                    Verdict::Drop => Choice::Drop,
-                    Verdict::Return => Choice::Return,
-                };
-                (Some((choice, None)), Tags::default())
-            }
-            Action::Jump(name) => (body(name).map(|(id, to)| (Choice::Jump(id), Some(to))), named(name)),
-            Action::Goto(name) => (body(name).map(|(id, to)| (Choice::Goto(id), Some(to))), named(name)),
-            Action::Store { .. } | Action::Other(_) => (None, Tags::default()),
-        }
-    }
 }
 
 /// The chain that a rule with this action leads to, as [`Known::action_id`] numbers it.
 fn leads_to(action: u64) -> Option<ChainIx> {
     matches!(action >> 32, 1 | 2).then(|| ChainIx(u32::try_from(action & u64::from(u32::MAX)).unwrap_or(u32::MAX)))
-}
-
-/// The user data of an element: the rule's comment, and the chain it leads to.
-fn userdata(known: &Known, tags: Tags) -> Option<Box<[u8]>> {
-    let comment: Option<&Comment> = known.rule.matches.iter().rev().find_map(|m| match m {
-        Match::Comment(comment) => Some(comment),
-        _ => None,
-    });
-    let userdata = Userdata { comment: comment.cloned(), owner: None, others: tags.entries() };
-    let mut bytes = Vec::new();
-    // A comment that leaves no room for the name goes: the name is what the rule is read back by.
-    if userdata.encode(&mut bytes).is_err() {
-        Userdata { comment: None, ..userdata }.encode(&mut bytes).ok()?;
-    }
-    (!bytes.is_empty()).then(|| bytes.into())
-}
-
-/// The set that an item looks at.
-pub(super) fn set_of(item: &Item) -> Option<SetId> {
-    match item.form {
-        Form::Plain | Form::To(_) => None,
-        Form::Member(set) | Form::MemberTo(set, _) | Form::Choose(set) | Form::Assign(set) => Some(set),
-    }
 }

@@ -3,7 +3,6 @@
 //! Owns: the directory, chains with their user data, and the programs of items.
 //! Never: keeps anything from one update to the next but what it holds.
 
-use super::dispatch::set_of;
 use super::{
     BTreeMap, BaseChain, BodyId, ChainDelta, ChainHead, ChainIx, ChainKind, Code, Comment, CompileError, DIRECTORY,
     Error, Fallback, Fate, Fields, Form, Ipsets, Item, Owner, Program, Role, Table, TableDelta, Tags, Userdata,
@@ -51,7 +50,11 @@ impl Table {
                 (None, None) => {}
             }
         }
-        Ok(TableDelta { id: self.id, new: self.new, chains: chains.into_values().collect(), sets: self.sets.changes() })
+        let unfolded = self.unfolded.iter().filter_map(|(ix, rules)| Some((self.graph.at(*ix)?.name.clone(), *rules)));
+        let mut unfolded: Vec<_> = unfolded.collect();
+        unfolded.sort_unstable();
+        let (chains, sets) = (chains.into_values().collect(), self.sets.changes());
+        Ok(TableDelta { id: self.id, new: self.new, chains, sets, unfolded })
     }
 
     /// Enters kernel chains that changed in the directory, with the hash of what they hold.
@@ -101,12 +104,16 @@ impl Table {
     /// A chain of the model is in the directory when its name is to be seen nowhere else.
     fn list(&mut self, ix: ChainIx) {
         let Some(name) = self.graph.at(ix).map(|node| node.name.clone()) else { return };
-        let reached = self.chains.get(&ix).is_some_and(|state| state.reached > 0);
+        let state = self.chains.get(&ix);
+        let reached = state.is_some_and(|state| state.reached > 0 || state.named > 0);
+        // The body of a family does not say which elements are the chain's; one of its keys does.
+        let context = state.filter(|state| !state.elements.is_empty()).and_then(|state| state.context.as_ref());
+        let key = context.and_then(|context| context.keys.first()).map(|key| key.bytes().into());
         let body = self.bodies.of(ix).and_then(|id| Some((id, self.bodies.at(id)?)));
         match body {
             // The kernel chain of that name has an entry of its own.
             Some((_, body)) if body.own.is_some() => {}
-            Some((id, _)) if !reached => self.enter(&name, Some((id.0, Tags::default()))),
+            Some((id, _)) if !reached => self.enter(&name, Some((id.0, Tags { key, ..Tags::default() }))),
             _ => self.enter(&name, None),
         }
     }
@@ -139,7 +146,7 @@ impl Table {
     ) -> Result<Vec<Fallback>, CompileError> {
         let none = Fields::default();
         let Some(known) = self.rules.at(item.rule) else { return Ok(Vec::new()) };
-        let set = set_of(item);
+        let set = item.set();
         let fields = set.and_then(|set| self.fields.get(&set)).unwrap_or(&none);
         let to = match item.form {
             Form::To(body) | Form::MemberTo(_, body) => self.bodies.at(body).map(|body| &body.name),

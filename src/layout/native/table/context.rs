@@ -1,0 +1,227 @@
+//! Chains that only keys lead to: what each can load again, and which of their rules are worth a family.
+//!
+//! Owns: the [`Context`] of every chain, the numbers of places, and the counts that make a template hot.
+//! Never: makes a set; [`content`](super::content) does, of what is hot here.
+//!
+//! A chain has a context when every rule that leads to it stands in a run: then the keys of these rules are known again in
+//! the chain. A chain that only one other chain leads to, which has a context, has the same one. Its *place* is the run,
+//! and the way down from there: at one place every key leads to one chain, so that one set for all chains of a place
+//! tells them apart by their keys.
+//!
+//! When several runs lead to a chain (`FORWARD` and `INPUT` by the same interface) all must do so by the same keys; the
+//! place is that of the first run then.
+//!
+//! Invariant: contexts and counts are a function of the model's rules and of the runs they stand in.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{ChainIx, ChainKind, Passes, RuleId, RuleKey, RunId, Table};
+use crate::layout::native::field::{Fields, Key};
+use crate::layout::native::rules::TemplateId;
+
+/// The most rules that may lead to a chain of a family: each of them has elements of its own for each constant.
+const REFERRERS_MAX: usize = 64;
+
+/// A place, as [`Places`] has numbered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PlaceId(u32);
+
+/// Where a chain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// Rules of this run lead to it.
+    Run(RunId),
+    /// The chain of this place leads to it, and of the chains that it alone leads to this is the one of that number.
+    Below(PlaceId, u32),
+}
+
+/// What a chain can load of the packets that reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Context {
+    pub(super) place: PlaceId,
+    pub(super) fields: Fields,
+    /// Every value that leads to the chain.
+    pub(super) keys: BTreeSet<Key>,
+}
+
+/// The numbers of places, as long as a chain stands there.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    numbers: HashMap<Place, PlaceId>,
+    at: HashMap<PlaceId, (Place, u32)>,
+    next: u32,
+}
+
+impl Places {
+    /// The place of that number.
+    pub(super) fn at(&self, id: PlaceId) -> Option<Place> {
+        self.at.get(&id).map(|(place, _)| *place)
+    }
+
+    /// The number of a place. It is given again unless it is taken.
+    fn number(&mut self, place: Place) -> PlaceId {
+        let next = &mut self.next;
+        let id = *self.numbers.entry(place).or_insert_with(|| {
+            *next += 1;
+            PlaceId(*next)
+        });
+        self.at.entry(id).or_insert((place, 0));
+        id
+    }
+
+    fn take(&mut self, id: PlaceId) {
+        if let Some((_, chains)) = self.at.get_mut(&id) {
+            *chains += 1;
+        }
+    }
+
+    fn release(&mut self, id: PlaceId) {
+        let Some((place, chains)) = self.at.get_mut(&id) else { return };
+        *chains = chains.saturating_sub(1);
+        if *chains == 0 {
+            self.numbers.remove(place);
+            self.at.remove(&id);
+        }
+    }
+}
+
+/// A template at a place, as it is counted.
+pub(super) fn group(place: PlaceId, template: TemplateId) -> u64 {
+    u64::from(place.0) << 32 | u64::from(template.0)
+}
+
+impl Table {
+    /// Finds the contexts of chains that something else leads to now, from above downwards, and counts their rules. Chains
+    /// that are to be compiled because of that become dirty.
+    pub(super) fn settle_contexts(&mut self) {
+        if !self.passes().contains(Passes::FAMILIES) {
+            self.astray.clear();
+            return;
+        }
+        let mut levels: BTreeMap<Reverse<u8>, BTreeSet<ChainIx>> = BTreeMap::new();
+        for ix in std::mem::take(&mut self.astray).into_iter().chain(self.dirty.iter().copied()) {
+            levels.entry(Reverse(self.graph.height(ix))).or_default().insert(ix);
+        }
+        while let Some((_, level)) = levels.pop_first() {
+            for ix in level {
+                let context = self.find_context(ix);
+                let Some(state) = self.chains.get_mut(&ix) else { continue };
+                let changed = state.context != context;
+                if changed {
+                    if let Some(context) = &context {
+                        self.places.take(context.place);
+                    }
+                    if let Some(before) = std::mem::replace(&mut state.context, context) {
+                        self.places.release(before.place);
+                    }
+                    self.dirty.insert(ix);
+                    self.listed.insert(ix);
+                }
+                let Some(state) = self.chains.get(&ix) else { continue };
+                if changed || (state.context.is_some() && self.dirty.contains(&ix)) {
+                    self.count(ix);
+                    for target in self.targets(ix) {
+                        levels.entry(Reverse(self.graph.height(target))).or_default().insert(target);
+                    }
+                }
+            }
+        }
+        for group in self.heat.take_changed() {
+            let members = self.members.range((group, ChainIx(0))..=(group, ChainIx(u32::MAX)));
+            self.dirty.extend(members.map(|(_, ix)| *ix));
+        }
+    }
+
+    /// The chains that a chain's rules lead to, in the order of the rules.
+    fn targets(&self, ix: ChainIx) -> Vec<ChainIx> {
+        let rules = self.chains.get(&ix).into_iter().flat_map(|state| state.rules.values());
+        rules.filter_map(|id| self.graph.find(self.rules.at(*id)?.target()?)).collect()
+    }
+
+    fn find_context(&mut self, ix: ChainIx) -> Option<Context> {
+        let kind = self.chains.get(&ix)?.kind?;
+        let regular = matches!(kind, ChainKind::Wrapped | ChainKind::Shared) && !self.setup.is_common(kind);
+        if !regular || self.dispatch.is_dispatcher(ix) {
+            return None;
+        }
+        let referrers = &self.graph.at(ix)?.referrers;
+        let (&(first, _), &(last, _)) = (referrers.first()?, referrers.last()?);
+        if referrers.len() > REFERRERS_MAX {
+            return None;
+        }
+        if referrers.iter().all(|at| self.standing.contains_key(at)) {
+            let (run, fields, keys) = self.keys_of(ix)?;
+            return Some(Context { place: self.places.number(Place::Run(run)), fields, keys });
+        }
+        if first != last || self.dispatch.is_dispatcher(first) {
+            return None;
+        }
+        let above = self.chains.get(&first)?.context.clone()?;
+        let place = self.places.number(Place::Below(above.place, self.rank(first, ix)?));
+        Some(Context { place, ..above })
+    }
+
+    /// The first run that leads to a chain, and the keys by which all do.
+    fn keys_of(&self, ix: ChainIx) -> Option<(RunId, Fields, BTreeSet<Key>)> {
+        let mut by_run: BTreeMap<RunId, BTreeSet<Key>> = BTreeMap::new();
+        let mut common: Option<&Fields> = None;
+        let mut first: Option<((&str, RuleKey), RunId)> = None;
+        for at @ (from, rule) in &self.graph.at(ix)?.referrers {
+            let run = *self.standing.get(at)?;
+            let (_, fields, key) = self.rules.at(*self.chains.get(from)?.rules.get(rule)?)?.keyed.as_ref()?;
+            if common.is_some_and(|common| common != fields) {
+                return None;
+            }
+            common = Some(fields);
+            let order = (self.graph.at(*from)?.name.as_str(), *rule);
+            if first.is_none_or(|(first, _)| order < first) {
+                first = Some((order, run));
+            }
+            by_run.entry(run).or_default().insert(key.clone());
+        }
+        let (_, keys) = by_run.pop_first()?;
+        let alike = by_run.values().all(|others| *others == keys);
+        alike.then_some((first?.1, common?.clone(), keys))
+    }
+
+    /// Which of the chains that only `above` leads to this one is, by the order of its rules.
+    fn rank(&self, above: ChainIx, ix: ChainIx) -> Option<u32> {
+        let mut before = BTreeSet::new();
+        for target in self.targets(above) {
+            if target == ix {
+                return u32::try_from(before.len()).ok();
+            }
+            let referrers = &self.graph.at(target)?.referrers;
+            if referrers.first()?.0 == above && referrers.last()?.0 == above {
+                before.insert(target);
+            }
+        }
+        None
+    }
+
+    /// Counts the rules of a chain for the groups that they belong to now.
+    fn count(&mut self, ix: ChainIx) {
+        let Some(state) = self.chains.get_mut(&ix) else { return };
+        let mut groups: Vec<(u64, RuleId)> = Vec::new();
+        if let Some(context) = &state.context {
+            for id in state.rules.values() {
+                if let Some((template, _)) = self.rules.take_apart(*id, self.id.family) {
+                    groups.push((group(context.place, template), *id));
+                }
+            }
+        }
+        if groups == state.groups {
+            return;
+        }
+        let before = std::mem::replace(&mut state.groups, groups);
+        for (group, id) in &before {
+            self.heat.remove(*group, id.0);
+            self.members.remove(&(*group, ix));
+        }
+        for (group, id) in &state.groups {
+            self.heat.add(*group, id.0);
+            self.members.insert((*group, ix));
+        }
+    }
+}
