@@ -1,6 +1,6 @@
 //! Which templates are worth a family.
 //!
-//! Owns: [`Heat`]: for each template the rules that have it, and how often each is used.
+//! Owns: [`Heat`]: for each template at a place the rules that have it, and how often each is used.
 //! Never: knows a template or a rule; the caller numbers both. A template that is met under different keys has a number for
 //! each, as each has sets of its own.
 //!
