@@ -125,6 +125,12 @@ impl Fake {
         self.interruptions = times;
     }
 
+    /// Lets the namespace's kernel be one that does not know these flags of tables: before Linux 6.9 `PERSIST`, before
+    /// 5.12 `OWNER`.
+    pub fn without_table_flags(&mut self, flags: nft::TableFlags) {
+        lock(&self.namespace).state.unknown_flags = flags.bits();
+    }
+
     /// Adds an ipset to the namespace and returns its index.
     pub fn add_ipset(&mut self, name: &IpsetName) -> u16 {
         let mut inner = lock(&self.namespace);

@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) changes: usize,
     /// New rules whose handle the transaction asks for, by sequence number.
     pub(super) echoes: Vec<(u32, u64)>,
+    /// Flags of tables that this kernel does not know.
+    pub(super) unknown_flags: u32,
     /// New tables start out as this: `Do` when a transaction is run again to find out which rule is to blame.
     pub(super) validate: Validate,
 }

@@ -45,7 +45,7 @@ pub(super) fn add(state: &mut State, message: Message<'_>, port: u32) -> Done {
         Err(errno) => return Err(errno.into()),
     }
     let flags = attrs.u32(NFTA_TABLE_FLAGS).unwrap_or(0);
-    if flags & !FLAGS != 0 {
+    if flags & (!FLAGS | state.unknown_flags) != 0 {
         return Err(Errno::OPNOTSUPP.into());
     }
     state.next_table += 1;
