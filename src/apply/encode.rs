@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::leftovers::Leftovers;
 use super::report::Report;
 use crate::compile::{CompileError, Program, stock};
 use crate::error::{Error, Operation, Refusal};
@@ -26,9 +27,10 @@ use crate::ruleset::{Change, KnownIpsets, Mark, Plan};
 use crate::transaction::{Batch, Origin, RuleHead, RuleVerb, SealError, Sealed};
 use crate::wrap::{Place, TableId};
 
-/// Writes the whole plan into one batch.
+/// Writes the whole plan into one batch, and after it what removes leftovers.
 pub(super) fn batch(
     plan: &Plan,
+    leftovers: &mut Leftovers,
     ipsets: &KnownIpsets,
     generation: u32,
     buffer: Vec<u8>,
@@ -65,6 +67,7 @@ pub(super) fn batch(
         };
         write(&mut batch, change, *family, table, &compiled, &mut forms, origin);
     }
+    leftovers.write(&mut batch, plan.changes().len())?;
     let sealed = batch.seal().map_err(|source| {
         // Nothing was sent, so this is never an answer that is missing.
         match plan.changes().get(source.origin().0 as usize).or(plan.changes().first()) {
@@ -346,14 +349,16 @@ impl std::hash::Hasher for PointerHasher {
 }
 
 /// Turns the kernel's rejections into refusals that name table, chain, rule and expression.
-pub(super) fn refusals(plan: &Plan, sealed: &Sealed, rejections: &[Rejection]) -> Vec<Refusal> {
-    rejections.iter().filter_map(|rejection| refusal(plan, sealed, rejection)).collect()
-}
-
-fn refusal(plan: &Plan, sealed: &Sealed, rejection: &Rejection) -> Option<Refusal> {
-    // A commit that fails as a whole is reported against the first message; blame the first change.
-    let index = sealed.index(rejection.seq).unwrap_or(0);
-    Some(refusal_of(plan.changes().get(index)?, sealed, rejection))
+pub(super) fn refusals(plan: &Plan, leftovers: &Leftovers, sealed: &Sealed, rejections: &[Rejection]) -> Vec<Refusal> {
+    let refusal = |rejection: &Rejection| {
+        // A commit that fails as a whole is reported against the first message; blame the first change.
+        let number = sealed.origin(rejection.seq).map_or(0, |origin| origin.0 as usize);
+        match plan.changes().get(number) {
+            Some(change) => Some(refusal_of(change, sealed, rejection)),
+            None => leftovers.refusal(number - plan.changes().len(), sealed, rejection),
+        }
+    };
+    rejections.iter().filter_map(refusal).collect()
 }
 
 /// What the kernel says to a change.

@@ -21,15 +21,18 @@
 //! ([`manual::generations`](crate::manual::generations)).
 
 mod encode;
+mod events;
+mod leftovers;
 pub(crate) mod native;
 mod read;
 mod report;
 
 use std::time::{Duration, Instant};
 
-pub use crate::ruleset::{Change, Identity, Mark, NativeChange, Plan};
+pub use crate::ruleset::{Change, Fallback, Identity, Mark, NativeChange, Plan};
 pub use report::Report;
 
+use self::leftovers::Leftovers;
 use crate::error::Error;
 use crate::kernel::{self, CommitError, Kernel};
 use crate::ruleset::{self, Extent, Observed, PlanError};
@@ -82,7 +85,7 @@ impl Memory {
         mode: Mode,
     ) -> Result<(Plan, Report), Error> {
         let start = Instant::now();
-        let mut report = Report::default();
+        let mut report = Report::new("iptables");
         let settled = self.observed.as_ref().is_some_and(|o| o.adopted) && !model.is_dirty();
         if mode == Mode::Commit && (model.is_deferred() || settled) {
             report.deferred = model.is_deferred();
@@ -97,6 +100,7 @@ impl Memory {
                     return Ok((plan, report));
                 }
                 Err(Attempt::Stale) => {
+                    events::stale(attempt);
                     self.forget();
                     std::thread::sleep(pause(attempt));
                 }
@@ -140,9 +144,15 @@ impl Memory {
         };
         read::check_references(kernel, model, observed, &plan)?;
         report.plan += planning.elapsed();
+        let mut leftovers = match extent {
+            Extent::Changes => Leftovers::default(),
+            _ => Leftovers::find(kernel, model.component(), None, observed.generation)?,
+        };
+        report.reset_counts();
         report.count(&plan);
+        leftovers.count(report);
         report.generation = observed.generation;
-        if plan.is_empty() {
+        if plan.is_empty() && leftovers.is_empty() {
             if mode.commits() {
                 observed.install(pending);
                 observed.adopted = true;
@@ -151,11 +161,11 @@ impl Memory {
             return Ok(plan);
         }
         if mode == Mode::Plan {
-            return Ok(plan);
+            return Ok(plan_of(plan, leftovers));
         }
 
         let buffer = std::mem::take(&mut self.buffer);
-        let sealed = encode::batch(&plan, &ipsets, observed.generation, buffer, report)?;
+        let sealed = encode::batch(&plan, &mut leftovers, &ipsets, observed.generation, buffer, report)?;
         report.messages = sealed.messages();
         report.bytes = sealed.bytes().len();
         let outcome = match mode {
@@ -166,7 +176,7 @@ impl Memory {
             Ok(committed) => committed,
             Err(CommitError::Stale { .. }) => return Err(Attempt::Stale),
             Err(CommitError::Refused(rejections)) => {
-                return Err(Error::Refused(encode::refusals(&plan, &sealed, &rejections)).into());
+                return Err(Error::Refused(encode::refusals(&plan, &leftovers, &sealed, &rejections)).into());
             }
             Err(other) => {
                 // Whether it is in effect is not known.
@@ -188,8 +198,14 @@ impl Memory {
         if buffer.capacity() <= KEPT_BUFFER {
             self.buffer = buffer;
         }
-        Ok(plan)
+        Ok(plan_of(plan, leftovers))
     }
+}
+
+/// All changes as a plan. In this layout what is left elsewhere is in groups of the native one.
+fn plan_of(plan: Plan, leftovers: Leftovers) -> Plan {
+    let (_, groups) = leftovers.into_changes();
+    plan.with_native(groups, Vec::new())
 }
 
 /// How long to wait before the next attempt: 1, 2, 4 ms and so on, an eighth of a second over all attempts, so that a

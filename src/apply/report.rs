@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use crate::ruleset::{Change, NativeChange, Plan};
+use crate::ruleset::{Change, Fallback, NativeChange, Plan};
 
 /// Numbers of one application. Counts are of what was changed, not of what stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
+    /// `iptables` or `native`.
+    pub layout: &'static str,
     /// Nothing was done because application is deferred.
     pub deferred: bool,
-    /// Tables that were made.
+    /// Tables that were made, taken over from a process that is gone, or deleted.
     pub tables: usize,
     /// Chains that were made, changed or deleted.
     pub chains: usize,
@@ -22,8 +24,9 @@ pub struct Report {
     pub sets: usize,
     /// Elements that were added or deleted, in the native layout.
     pub elements: usize,
-    /// Rules that were added and need an xt extension, in the native layout.
-    pub fallbacks: usize,
+    /// What was done in another form than the first, in the native layout: of new rules, and, when all was read, of what
+    /// the kernel lacks.
+    pub fallbacks: Vec<Fallback>,
     /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` included; 0 when nothing had to change.
     pub messages: usize,
     /// Bytes sent.
@@ -47,8 +50,18 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn count(&mut self, plan: &Plan) {
+    pub(super) fn new(layout: &'static str) -> Self {
+        Self { layout, ..Self::default() }
+    }
+
+    /// Counts anew, as an attempt does that another one went before.
+    pub(super) fn reset_counts(&mut self) {
         (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
+        (self.sets, self.elements) = (0, 0);
+    }
+
+    /// Counts changes beside those that were counted.
+    pub(super) fn count(&mut self, plan: &Plan) {
         for change in plan.changes() {
             match change {
                 Change::AddTable(_) => self.tables += 1,
@@ -60,9 +73,8 @@ impl Report {
         }
     }
 
-    /// Counts changes beside those that [`count`](Self::count) has counted.
+    /// Counts changes beside those that were counted.
     pub(super) fn count_native(&mut self, changes: &[NativeChange]) {
-        (self.sets, self.elements) = (0, 0);
         for change in changes {
             match change {
                 NativeChange::AddTable { .. } | NativeChange::DeleteTable { .. } => self.tables += 1,

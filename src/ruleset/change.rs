@@ -9,7 +9,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-use super::{Identity, Location, Mark, NativeChange};
+use super::{Fallback, Identity, Location, Mark, NativeChange};
 use crate::name::ChainName;
 use crate::nft::BaseChain;
 use crate::nft::expr::Counter;
@@ -139,12 +139,13 @@ impl Change {
 pub struct Plan {
     pub(super) changes: Vec<Change>,
     pub(super) native: Vec<NativeChange>,
+    pub(super) fallbacks: Vec<Fallback>,
 }
 
 impl Plan {
     /// The same with changes to the tables of the native layout.
-    pub(crate) fn with_native(self, native: Vec<NativeChange>) -> Self {
-        Self { native, ..self }
+    pub(crate) fn with_native(self, native: Vec<NativeChange>, fallbacks: Vec<Fallback>) -> Self {
+        Self { native, fallbacks, ..self }
     }
 
     /// The changes to the tables of iptables, in the order they are sent.
@@ -157,6 +158,12 @@ impl Plan {
     #[must_use]
     pub fn native(&self) -> &[NativeChange] {
         &self.native
+    }
+
+    /// What the native layout does in another form than its first.
+    #[must_use]
+    pub fn fallbacks(&self) -> &[Fallback] {
+        &self.fallbacks
     }
 
     /// How many changes there are.

@@ -8,6 +8,7 @@
 
 pub mod chain_diff;
 mod change;
+mod fallback;
 mod location;
 mod merge;
 mod native;
@@ -17,6 +18,7 @@ mod state;
 mod sweep;
 
 pub use change::{Change, Plan};
+pub use fallback::Fallback;
 pub use location::Location;
 pub use native::NativeChange;
 

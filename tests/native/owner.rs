@@ -1,9 +1,13 @@
 //! Tables that have an owner, and what becomes of them.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nftwrap::apply::Fallback;
 use nftwrap::kernel::{Fake, Kernel};
 use nftwrap::layout::{Layout, Native};
 use nftwrap::nft::{Chain, Family, Table, TableFlags};
-use nftwrap::wrap::Model;
 use nftwrap::{Error, Manager};
 
 use crate::lab::Lab;
@@ -23,6 +27,25 @@ scenarios! {
         assert!(error.to_string().contains(&format!("port {port}")), "{error}");
         drop(first);
         settle(&mut second);
+    }
+
+    /// What an operator wants to know is logged, once.
+    fn adoption_and_takeover_are_logged(connect) {
+        let mut first = native(host(5), connect());
+        let (_, lines) = logged(|| first.apply().unwrap());
+        assert!(!lines.iter().any(|line| line.contains("adopted") || line.contains("take over")), "{lines:#?}");
+        let owned = table(&mut connect()).owner.is_some();
+        drop(first);
+        let mut second = native(host(5), connect());
+        let (_, lines) = logged(|| second.plan().unwrap());
+        assert_eq!(lines, [""; 0], "nothing has happened");
+        let (report, lines) = logged(|| second.apply().unwrap());
+        assert_eq!(lines.iter().filter(|line| line.starts_with("INFO: adopted 4 tables")).count(), 1, "{lines:#?}");
+        let taken = lines.iter().filter(|line| line.starts_with("INFO: take over table ip")).count();
+        assert_eq!(taken, if owned { report.tables } else { 0 }, "{lines:#?}");
+        add_instance(second.model_mut(), 7, 22);
+        let (_, lines) = logged(|| second.apply().unwrap());
+        assert_eq!(lines, [""; 0]);
     }
 
     /// A group that others use has plain tables; each component has its own part of it.
@@ -67,11 +90,6 @@ scenarios! {
     }
 }
 
-fn sharing<K>(model: Model, kernel: K) -> Manager<K> {
-    let settings = Native { group: "nova".parse().ok(), shared: true, ..Native::default() };
-    Manager::with_kernel_and_layout(model, kernel, Layout::Native(settings))
-}
-
 fn table<K: Kernel>(kernel: &mut K) -> Table {
     kernel.tables(Family::Ip).unwrap().into_iter().find(|table| table.name.as_str().ends_with("-filter")).unwrap()
 }
@@ -109,4 +127,79 @@ fn neighbours_do_not_disturb_the_owner() {
     add_instance(manager.model_mut(), 30, 22);
     let report = manager.apply().unwrap();
     assert_eq!((report.attempts, kernel.stats().dumps), (1, dumps));
+}
+
+/// Before Linux 6.9 tables go with their owner; such a kernel gets plain ones, and it is said.
+#[test]
+fn a_kernel_whose_tables_go_with_their_owner_gets_plain_ones() {
+    let mut kernel = Fake::new();
+    kernel.without_table_flags(TableFlags::PERSIST);
+    let mut manager = native(host(20), kernel.connect());
+    let is_said = |list: &[Fallback]| list.iter().any(|fallback| matches!(fallback, Fallback::Feature { .. }));
+    assert!(is_said(manager.plan().unwrap().fallbacks()));
+    let (report, lines) = logged(|| manager.apply().unwrap());
+    assert!(is_said(&report.fallbacks));
+    assert!(lines.iter().any(|line| line.starts_with("INFO: the kernel has no tables whose owner")), "{lines:#?}");
+    assert_eq!(table(&mut kernel).flags, TableFlags::empty());
+    // Others can change them, and what they did is found by the generation.
+    add_instance(manager.model_mut(), 20, 22);
+    assert_eq!(manager.apply().unwrap().fallbacks, []);
+    let mut other = Manager::with_kernel(bare("other"), kernel.connect());
+    add_chain(other.model_mut(), "$a");
+    other.apply().unwrap();
+    add_instance(manager.model_mut(), 21, 22);
+    let (report, lines) = logged(|| manager.apply().unwrap());
+    assert_eq!(report.attempts, 2);
+    assert!(lines.iter().any(|line| line.starts_with("DEBUG: the ruleset has moved")), "{lines:#?}");
+    assert!((1..=2).contains(&report.elements), "{report:?}");
+    drop(manager);
+    let mut next = native(with_instances(host(20), 20..22), kernel.connect());
+    assert_eq!(next.apply().unwrap().messages, 0);
+}
+
+/// A process that dies without a word leaves its tables filtering; the next one takes them over as they stand.
+#[test]
+fn the_tables_of_a_killed_process_are_taken_over() {
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut child = lab.0.run(|| {
+        let test = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "owner::a_process_that_is_killed", "--nocapture"])
+            .env(VICTIM, "1")
+            .stdout(Stdio::piped())
+            .spawn();
+        test.unwrap()
+    });
+    let child = child.as_mut().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(READY)), "the other process has applied");
+    let before = table(&mut lab.kernel());
+    let rules = |lab: &Lab| lab.kernel().rules(Family::Ip, &before.name, None).unwrap();
+    let (handles, mut next) = (rules(&lab), native(host(20), lab.kernel()));
+    if before.owner.is_some() {
+        assert!(matches!(next.apply(), Err(Error::TableOwned { .. })), "its owner lives");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(table(&mut lab.kernel()).owner, None);
+    assert_eq!(rules(&lab), handles, "nothing is missing");
+    next.apply().unwrap();
+    assert_eq!(table(&mut lab.kernel()).owner.is_some(), before.owner.is_some());
+    assert_eq!(rules(&lab), handles, "every rule is the one that stood");
+    settle(&mut next);
+}
+
+const VICTIM: &str = "NFTWRAP_TEST_VICTIM";
+const READY: &str = "ready to be killed";
+
+/// The other process of the test above; on its own it does nothing.
+#[test]
+fn a_process_that_is_killed() {
+    if std::env::var_os(VICTIM).is_none() {
+        return;
+    }
+    let mut manager = Manager::open_with(host(20), Layout::native()).unwrap();
+    manager.apply().unwrap();
+    println!("{READY}");
+    // Longer than anybody waits, in case the other end is gone.
+    std::thread::sleep(Duration::from_secs(60));
 }

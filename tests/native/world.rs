@@ -1,9 +1,11 @@
 //! What a scenario needs: connections to one kernel, and hosts with instances.
 
+use std::cell::RefCell;
+
 use nftwrap::Manager;
 use nftwrap::apply::Report;
 use nftwrap::kernel::Kernel;
-use nftwrap::layout::Layout;
+use nftwrap::layout::{Layout, Native};
 use nftwrap::rule::Family;
 use nftwrap::wrap::{Model, Place, Profile, TableKind};
 use nftwrap_compat::load;
@@ -37,9 +39,37 @@ macro_rules! scenarios {
 }
 pub(crate) use scenarios;
 
+/// What happens, with what was logged at `info` by this thread meanwhile.
+pub(crate) fn logged<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
+    thread_local! {
+        static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+    struct Lines;
+    impl log::Log for Lines {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            LINES.with_borrow_mut(|lines| lines.push(format!("{}: {}", record.level(), record.args())));
+        }
+        fn flush(&self) {}
+    }
+    // Another test may have been first.
+    let _ = log::set_logger(&Lines);
+    log::set_max_level(log::LevelFilter::Trace);
+    LINES.take();
+    (run(), LINES.take())
+}
+
 /// A manager of the native layout.
 pub(crate) fn native<K>(model: Model, kernel: K) -> Manager<K> {
     Manager::with_kernel_and_layout(model, kernel, Layout::native())
+}
+
+/// A manager of a part of the group `nova`.
+pub(crate) fn sharing<K>(model: Model, kernel: K) -> Manager<K> {
+    let settings = Native { group: "nova".parse().ok(), shared: true, ..Native::default() };
+    Manager::with_kernel_and_layout(model, kernel, Layout::Native(settings))
 }
 
 /// A component with nova's skeleton.
@@ -83,8 +113,19 @@ pub(crate) fn add_instance(model: &mut Model, number: u32, port: u16) {
 
 /// A host with so many instances of three kinds.
 pub(crate) fn host(instances: u32) -> Model {
-    let mut model = nova("nova-compute");
+    host_of("nova-compute", instances)
+}
+
+/// The same of another component.
+pub(crate) fn host_of(component: &str, instances: u32) -> Model {
+    let mut model = nova(component);
     (0..instances).for_each(|number| add_instance(&mut model, number, 22 + u16::try_from(number % 3).unwrap()));
+    model
+}
+
+/// The same with more instances, all of the first kind.
+pub(crate) fn with_instances(mut model: Model, numbers: std::ops::Range<u32>) -> Model {
+    numbers.for_each(|number| add_instance(&mut model, number, 22));
     model
 }
 

@@ -6,7 +6,10 @@
 //! Invariant: the origin of each operation is the number of its change: one with many elements or with anonymous sets
 //! takes several operations.
 
+use std::collections::BTreeMap;
+
 use super::source::Source;
+use crate::compile::native;
 use crate::compile::{Ipsets, Program};
 use crate::error::{Error, Location, Operation, Refusal};
 use crate::kernel::Rejection;
@@ -16,7 +19,7 @@ use crate::nft::expr::{self, Expr, Lookup};
 use crate::nft::uapi::{NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, NFTA_CHAIN_POLICY, NFTA_CHAIN_TABLE};
 use crate::nft::userdata;
 use crate::nft::{Chain, Elements, Family, Table, listing};
-use crate::ruleset::NativeChange;
+use crate::ruleset::{Fallback, NativeChange};
 use crate::transaction::{Batch, Origin, RuleHead, RuleVerb, SealError, Sealed};
 use crate::wrap::TableId;
 
@@ -30,8 +33,8 @@ pub(super) struct Encoder<'a> {
     program: Program,
     userdata: Vec<u8>,
     table: Option<(TableId, Family, TableName)>,
-    /// How many rules need an xt extension.
-    fallbacks: usize,
+    /// How many rules need which xt extension, and why.
+    extensions: BTreeMap<(&'static str, &'static str), usize>,
 }
 
 impl<'a> Encoder<'a> {
@@ -44,17 +47,17 @@ impl<'a> Encoder<'a> {
             program: Program::default(),
             userdata: Vec::new(),
             table: None,
-            fallbacks: 0,
+            extensions: BTreeMap::new(),
         }
     }
 
-    /// Writes all changes.
+    /// Writes all changes; the first has the number `first`.
     ///
     /// # Errors
     /// [`Error::Compile`] and [`Error::Encode`] name the rule.
-    pub(super) fn write(&mut self, changes: &mut [NativeChange]) -> Result<(), Error> {
+    pub(super) fn write(&mut self, changes: &mut [NativeChange], first: usize) -> Result<(), Error> {
         for (number, change) in changes.iter_mut().enumerate() {
-            let origin = Origin(u32::try_from(number).unwrap_or(u32::MAX));
+            let origin = Origin(u32::try_from(first + number).unwrap_or(u32::MAX));
             let at = change.table();
             let (_, family, name) = match self.table.take() {
                 Some(same) if same.0 == at => same,
@@ -151,7 +154,7 @@ impl<'a> Encoder<'a> {
             rule: self.source.rule(at, item).unwrap_or_default(),
             source,
         })?;
-        self.fallbacks += usize::from(!fallbacks.is_empty());
+        self.count(&fallbacks);
         self.declare_sets(family, table, origin)?;
         self.userdata.clear();
         let mut fits = Ok(());
@@ -197,9 +200,15 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// How many rules were written that need an xt extension.
-    pub(super) fn fallbacks(&self) -> usize {
-        self.fallbacks
+    fn count(&mut self, fallbacks: &[native::Fallback]) {
+        for native::Fallback { part, reason, .. } in fallbacks {
+            *self.extensions.entry((part, reason)).or_default() += 1;
+        }
+    }
+
+    /// The xt extensions that the rules which were written or listed need.
+    pub(super) fn fallbacks(&self) -> impl Iterator<Item = Fallback> {
+        self.extensions.iter().map(|((part, reason), rules)| Fallback::Extension { part, reason, rules: *rules })
     }
 
     /// The listing of a rule.
@@ -207,7 +216,7 @@ impl<'a> Encoder<'a> {
         if let NativeChange::AddRule { item, listing, .. } = change {
             self.program.clear();
             if let Ok(fallbacks) = self.source.program(at, item, self.ipsets, &mut self.program) {
-                self.fallbacks += usize::from(!fallbacks.is_empty());
+                self.count(&fallbacks);
                 let expressions = listing::compact(&self.program.expressions).to_string();
                 *listing = Some(Box::new((expressions.into(), fallbacks)));
             }

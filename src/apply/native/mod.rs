@@ -25,10 +25,10 @@ mod compiled;
 mod encode;
 mod handles;
 mod ipsets;
-mod leftovers;
 mod plan;
 mod planning;
 mod read;
+mod removal;
 mod source;
 mod standing;
 mod steps;
@@ -40,18 +40,22 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 pub(crate) use compiled::Compiled;
+pub(in crate::apply) use read::owner;
+pub(in crate::apply) use removal::{refusal_of, write_removal};
 pub(crate) use source::Source;
 
 use self::encode::Encoder;
 use self::ipsets::AskedIpsets;
 use self::standing::{Pending, Standing};
 use self::table::OWNED;
+use super::events;
+use super::leftovers::Leftovers;
 use super::{ATTEMPTS, Attempt, KEPT_BUFFER, Mode, Plan, Report, next_generation, pause};
 use crate::error::Error;
 use crate::kernel::{CommitError, Errno, Kernel};
 use crate::name::{ChainName, WrapName};
 use crate::nft::TableFlags;
-use crate::ruleset::NativeChange;
+use crate::ruleset::{Fallback, NativeChange};
 use crate::transaction::Batch;
 use crate::wrap::{Model, TableId};
 
@@ -82,8 +86,8 @@ struct State {
 struct Planned {
     changes: Vec<NativeChange>,
     pending: Pending,
-    /// What goes from the tables of iptables.
-    leftovers: Plan,
+    /// What goes from elsewhere.
+    leftovers: Leftovers,
     /// What was read, of a process that has not applied anything yet.
     adopted: Option<Standing>,
     guard: Option<u32>,
@@ -108,7 +112,7 @@ impl<S: Source> Memory<S> {
         mode: Mode,
     ) -> Result<(Plan, Report), Error> {
         let start = Instant::now();
-        let mut report = Report::default();
+        let mut report = Report::new("native");
         let settled = self.state.is_some() && !model.is_dirty();
         if mode == Mode::Commit && (model.is_deferred() || settled) {
             report.deferred = model.is_deferred();
@@ -123,6 +127,7 @@ impl<S: Source> Memory<S> {
                     return Ok((plan, report));
                 }
                 Err(Attempt::Stale) => {
+                    events::stale(attempt);
                     self.forget();
                     std::thread::sleep(pause(attempt));
                 }
@@ -162,10 +167,12 @@ impl<S: Source> Memory<S> {
             (_, true) => self.plan_changes(model, kernel, report)?,
             (_, false) => self.plan_everything(model, kernel, report)?,
         };
-        let Planned { mut changes, mut pending, leftovers, adopted, guard } = planned;
-        report.count(&leftovers);
+        let Planned { mut changes, mut pending, mut leftovers, adopted, guard } = planned;
+        report.reset_counts();
+        leftovers.count(report);
         report.count_native(&changes);
         report.generation = guard.unwrap_or(0);
+        report.fallbacks = adopted.iter().filter_map(|_| self.lacks()).collect();
         let known = adopted.is_none() && self.state.is_some();
         let kernel = RefCell::new(kernel);
         let ipsets = AskedIpsets::new(&kernel);
@@ -173,10 +180,12 @@ impl<S: Source> Memory<S> {
             let mut batch = Batch::begin(None);
             let mut encoder = Encoder::new(&self.source, &ipsets, &mut batch);
             changes.iter_mut().for_each(|change| encoder.listing(change.table(), change));
+            report.fallbacks.extend(encoder.fallbacks());
             if mode == Mode::Commit {
+                events::applied(adopted.as_ref().map(|standing| standing.tables.len()), &changes, report);
                 self.settle(adopted, pending, guard, false, model);
             }
-            return Ok(leftovers.with_native(changes));
+            return Ok(plan_of(changes, leftovers, report));
         }
 
         let encoding = Instant::now();
@@ -185,13 +194,13 @@ impl<S: Source> Memory<S> {
             batch.ask_for_handles();
         }
         let mut encoder = Encoder::new(&self.source, &ipsets, &mut batch);
-        let written = encoder.write(&mut changes);
-        report.fallbacks = encoder.fallbacks();
-        super::encode::append(&mut batch, &leftovers, changes.len());
+        let written = encoder.write(&mut changes, 0);
+        report.fallbacks.extend(encoder.fallbacks());
+        let removed = leftovers.write(&mut batch, changes.len());
         if let Some(error) = ipsets.failure() {
             return Err(error.into());
         }
-        written?;
+        written.and(removed)?;
         let sealed = batch.seal().map_err(|error| encode::unsealed(&changes, error))?;
         report.encode += encoding.elapsed();
         report.messages = sealed.messages();
@@ -215,8 +224,7 @@ impl<S: Source> Memory<S> {
                     let origin = sealed.origin(rejection.seq).unwrap_or_default();
                     let number = origin.0 as usize;
                     let Some(change) = changes.get(number) else {
-                        let change = leftovers.changes().get(number - changes.len())?;
-                        return Some(super::encode::refusal_of(change, &sealed, rejection));
+                        return leftovers.refusal(number - changes.len(), &sealed, rejection);
                     };
                     let named = |table, chain: &ChainName| named(standing, &pending, table, chain);
                     Some(encode::refusal(change, &self.source, named, &sealed, rejection))
@@ -237,13 +245,22 @@ impl<S: Source> Memory<S> {
         let origin = |seq| Some(sealed.origin(seq)?.0);
         pending.learn(committed.handles.iter().filter_map(|(seq, handle)| Some((origin(*seq)?, *handle))));
         if mode == Mode::Commit {
+            events::applied(adopted.as_ref().map(|standing| standing.tables.len()), &changes, report);
             report.generation = self.settle(adopted, pending, guard, true, model);
         }
         let buffer = sealed.into_bytes();
         if buffer.capacity() <= KEPT_BUFFER {
             self.buffer = buffer;
         }
-        Ok(leftovers.with_native(changes))
+        Ok(plan_of(changes, leftovers, report))
+    }
+
+    /// What the kernel lacks for the flags that our tables should have.
+    fn lacks(&self) -> Option<Fallback> {
+        (!self.shared && self.flags.is_some_and(|flags| flags != OWNED)).then_some(Fallback::Feature {
+            missing: "tables whose owner they outlive (flags owner and persist, Linux 6.9)",
+            instead: "the tables are plain, and others can change them",
+        })
     }
 
     /// Remembers what stands now. Returns the generation.
@@ -272,6 +289,13 @@ impl<S: Source> Memory<S> {
         model.mark_applied();
         generation
     }
+}
+
+/// All changes as a plan.
+fn plan_of(mut changes: Vec<NativeChange>, leftovers: Leftovers, report: &Report) -> Plan {
+    let (iptables, groups) = leftovers.into_changes();
+    changes.extend(groups);
+    iptables.with_native(changes, report.fallbacks.clone())
 }
 
 /// The wrapped chain that a kernel chain was made for.

@@ -1,4 +1,4 @@
-//! What an application has to change: the model's changes, everything, or the removal of everything.
+//! What an application has to change: the model's changes, or everything.
 //!
 //! Owns: the steps from the compiler's delta to a plan, and the reading that the first one needs.
 //! Never: sends anything.
@@ -18,7 +18,7 @@ use super::read::{self, Found};
 use super::source::Source;
 use super::standing::{Pending, Standing};
 use super::table::{self, Claim, Group, OWNED};
-use super::{Attempt, Memory, Plan, Planned, Report, leftovers};
+use super::{Attempt, Leftovers, Memory, Planned, Report};
 use crate::compile::{Ipsets, Program};
 use crate::error::Error;
 use crate::kernel::{Kernel, probe};
@@ -53,7 +53,7 @@ impl<S: Source> Memory<S> {
         let planning = Instant::now();
         let (changes, pending) = self.plan(model, &kernel, &ipsets, &state.standing, delta, Vec::new())?;
         report.plan += planning.elapsed();
-        Ok(Planned { changes, pending, leftovers: Plan::default(), adopted: None, guard: state.guard })
+        Ok(Planned { changes, pending, leftovers: Leftovers::default(), adopted: None, guard: state.guard })
     }
 
     /// Reads what stands, and finds what it lacks.
@@ -68,7 +68,7 @@ impl<S: Source> Memory<S> {
         loop {
             let reading = Instant::now();
             let (found, claims) = self.read(kernel, flags, &mut remade)?;
-            let leftovers = self.leftovers(kernel, &found)?;
+            let leftovers = self.leftovers(kernel, found.generation)?;
             report.read += reading.elapsed();
 
             let compiling = Instant::now();
@@ -110,7 +110,7 @@ impl<S: Source> Memory<S> {
 
     /// What stands and what has to be done with each table, of one generation. `remade` is what cannot be changed in
     /// place.
-    fn read<K: Kernel + ?Sized>(
+    pub(super) fn read<K: Kernel + ?Sized>(
         &self,
         kernel: &mut K,
         flags: TableFlags,
@@ -130,7 +130,7 @@ impl<S: Source> Memory<S> {
                 // Nobody but us can have changed a table that we own; any other is looked at rule by rule.
                 let owned = claim == Claim::Stands && flags == OWNED;
                 if !owned && !remade.contains(id) {
-                    read::rules(kernel, id.family, entry)?;
+                    read::rules(kernel, &group, id.family, entry)?;
                 }
             }
             if kernel.generation()? == found.generation {
@@ -140,17 +140,14 @@ impl<S: Source> Memory<S> {
         Err(Error::Stale { attempts: READS })
     }
 
-    /// What the component has left in the tables of iptables, in the generation that was read.
-    fn leftovers<K: Kernel + ?Sized>(&self, kernel: &mut K, found: &Found) -> Result<Plan, Attempt> {
-        match leftovers::find(kernel, self.component.as_ref())? {
-            None => Ok(Plan::default()),
-            Some((plan, generation)) if generation == found.generation => Ok(plan),
-            Some(_) => Err(Attempt::Stale),
-        }
+    /// What the component has elsewhere, in the generation that was read.
+    pub(super) fn leftovers<K: Kernel + ?Sized>(&self, kernel: &mut K, generation: u32) -> Result<Leftovers, Attempt> {
+        let name = |table| self.source.table_name(table);
+        Leftovers::find(kernel, self.component.as_ref(), Some(&name), generation)
     }
 
     /// Takes what stands away from what is wanted; an error names a table that cannot be changed in place.
-    fn subtract(
+    pub(super) fn subtract(
         &self,
         mut delta: Delta,
         found: &Found,
@@ -185,7 +182,7 @@ impl<S: Source> Memory<S> {
     }
 
     /// The changes that come before all others: tables that are taken over, made anew or no longer wanted.
-    fn first(
+    pub(super) fn first(
         &self,
         found: &Found,
         claims: &[(TableId, Claim)],
@@ -208,7 +205,7 @@ impl<S: Source> Memory<S> {
     }
 
     /// The changes that bring what stands to what the delta says.
-    fn plan<K: Kernel + ?Sized>(
+    pub(super) fn plan<K: Kernel + ?Sized>(
         &self,
         model: &Model,
         kernel: &RefCell<&mut K>,
@@ -246,30 +243,6 @@ impl<S: Source> Memory<S> {
             Unplanned::Kernel(error) => error.into(),
         })?;
         Ok((planner.changes, planner.pending))
-    }
-
-    /// What removes everything of ours.
-    pub(super) fn plan_removal<K: Kernel + ?Sized>(
-        &mut self,
-        model: &Model,
-        kernel: &mut K,
-        report: &mut Report,
-    ) -> Result<Planned, Attempt> {
-        let reading = Instant::now();
-        let flags = self.learn_flags(kernel)?;
-        let (found, claims) = self.read(kernel, flags, &mut HashSet::new())?;
-        let leftovers = self.leftovers(kernel, &found)?;
-        report.read += reading.elapsed();
-        let kernel = RefCell::new(kernel);
-        let ipsets = AskedIpsets::new(&kernel);
-        let nothing = HashSet::new();
-        let (delta, standing) = self
-            .subtract(Delta::default(), &found, &nothing, &ipsets)
-            .map_err(|id| Error::ForeignTable { table: id, name: self.source.table_name(id) })?;
-        let claims: Vec<_> = claims.into_iter().map(|(id, _)| (id, Claim::Stands)).collect();
-        let first = self.first(&found, &claims, &nothing, &delta, flags);
-        let (changes, pending) = self.plan(model, &kernel, &ipsets, &standing, delta, first)?;
-        Ok(Planned { changes, pending, leftovers, adopted: Some(standing), guard: Some(found.generation) })
     }
 
     /// The flags that our tables are to have.

@@ -97,7 +97,10 @@ fn tables<K: Kernel + ?Sized>(
             Verdict::Other => table.others = true,
             verdict => {
                 let (base, userdata) = (chain.base, chain.userdata);
-                let entry = FoundChain { base, userdata, shared: verdict == Verdict::Shared, rules: None };
+                let shared = verdict == Verdict::Shared;
+                // Somebody has made it by hand.
+                table.others |= shared && owner(userdata.as_deref()).is_none();
+                let entry = FoundChain { base, userdata, shared, rules: None };
                 table.chains.insert(chain.name, entry);
             }
         }
@@ -131,9 +134,15 @@ fn sets<K: Kernel + ?Sized>(
 }
 
 /// Reads the rules of all chains of a table that we look at.
-pub(super) fn rules<K: Kernel + ?Sized>(kernel: &mut K, family: Family, table: &mut FoundTable) -> Result<(), Error> {
+pub(super) fn rules<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    group: &Group<'_>,
+    family: Family,
+    table: &mut FoundTable,
+) -> Result<(), Error> {
     table.chains.values_mut().for_each(|chain| chain.rules = Some(Vec::new()));
     for rule in kernel.rules(family.into(), &table.table.name, None)? {
+        table.others |= group.is_of_others(rule.userdata.as_deref(), table.chains.get(&rule.chain));
         if let Some(rules) = table.chains.get_mut(&rule.chain).and_then(|chain| chain.rules.as_mut()) {
             rules.push(rule);
         }
@@ -142,6 +151,6 @@ pub(super) fn rules<K: Kernel + ?Sized>(kernel: &mut K, family: Family, table: &
 }
 
 /// The owner in user data.
-pub(super) fn owner(userdata: Option<&[u8]>) -> Option<nft::userdata::Owner> {
+pub(in crate::apply) fn owner(userdata: Option<&[u8]>) -> Option<nft::userdata::Owner> {
     Userdata::decode(userdata?).ok()?.owner
 }

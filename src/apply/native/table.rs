@@ -19,7 +19,7 @@
 //!
 //! How it is tested: `tests/native/owner.rs`, on the fake and with packets on the running kernel.
 
-use super::read::{FoundTable, owner};
+use super::read::{FoundChain, FoundTable, owner};
 use crate::error::Error;
 use crate::kernel::{CommitError, Kernel};
 use crate::name::{ChainName, SetName, TableName, WrapName};
@@ -73,6 +73,13 @@ impl Group<'_> {
             _ if self.made_here(name.as_str()) => Verdict::Ours,
             _ => Verdict::Shared,
         }
+    }
+
+    /// Whether a rule is another component's, or one that somebody has made by hand where others may.
+    pub(super) fn is_of_others(&self, userdata: Option<&[u8]>, chain: Option<&FoundChain>) -> bool {
+        let mark = owner(userdata);
+        let theirs = mark.as_ref().and_then(|mark| mark.component.as_ref()).is_some_and(|c| Some(c) != self.component);
+        chain.is_some_and(|chain| chain.shared) && (mark.is_none() || theirs)
     }
 
     /// Whether a named set is ours.
