@@ -1,7 +1,7 @@
 //! Each rule in its native encoding: a chain of one rule decides as the rule itself.
 
 use nftwrap::compile::{NoIpsets, Program, native};
-use nftwrap::kernel::machine::{Ruleset, model};
+use nftwrap::kernel::machine::{Packet, Ruleset, model};
 use nftwrap::kernel::{Fake, Kernel};
 use nftwrap::name::TableName;
 use nftwrap::nft::{self, BaseChain, Chain, Policy, Table};
@@ -91,11 +91,18 @@ pub(crate) fn case(seed: u64) -> Tally {
     let model = Generator::new(seed, Rules::All).model();
     let mut kernel = load(&model);
     let mut random = Random(seed ^ 0xabcd);
-    let packets = crate::agree::shots(&mut random, &model, 100);
+    let mut packets = crate::agree::shots(&mut random, &model, 100);
+    packets.extend(packets.clone().into_iter().filter_map(later_fragment));
     match crate::agree::agree(&model, &mut kernel, table_name, &packets) {
         Ok(tally) => tally,
         Err(_) => fail(seed, &model, &packets),
     }
+}
+
+/// The packet as a fragment that is not the first: what stands where the ports would be is data.
+fn later_fragment(shot: Shot) -> Option<Shot> {
+    let packet = Packet { fragment: 5, ..shot.packet };
+    (packet.family() == Family::Ipv4).then_some(Shot { packet, ..shot })
 }
 
 fn fail(seed: u64, model: &Model, packets: &[Shot]) -> ! {
@@ -132,9 +139,14 @@ fn a_native_rule_alone_does_what_it_says() {
         table.push_rule("INPUT", rule).unwrap();
         let ruleset = Ruleset::read(&mut load(&alone), family, &[table_name(TableKind::Filter)]).unwrap();
         for _ in 0..20 {
-            let Shot { packet, .. } = shot(&mut random, &alone, family);
-            let wanted = model::hook(&alone, Hook::Input, &packet);
-            assert_eq!(wanted, ruleset.hook(Hook::Input, &packet), "seed {seed}: {packet:#?}\n{}", text(&alone));
+            let shot = shot(&mut random, &alone, family);
+            let decided = |Shot { packet, .. }: &Shot| {
+                let wanted = model::hook(&alone, Hook::Input, packet);
+                assert_eq!(wanted, ruleset.hook(Hook::Input, packet), "seed {seed}: {packet:#?}\n{}", text(&alone));
+                wanted
+            };
+            let wanted = decided(&shot);
+            later_fragment(shot).iter().for_each(|shot| drop(decided(shot)));
             matched += usize::from(wanted.unwrap().verdict == nftwrap::kernel::machine::Verdict::Drop);
         }
     }

@@ -31,6 +31,19 @@ pub(super) enum Field {
     Ports,
 }
 
+impl Field {
+    /// Whether it is loaded in the kernel's fast path, if it is of the transport header.
+    pub(super) fn transport(self) -> Option<bool> {
+        match self {
+            Self::Payload { base: PayloadBase::Transport, offset, len } => {
+                Some(matches!(len, 1 | 2 | 4) && offset.is_multiple_of(len))
+            }
+            Self::Ports => Some(true),
+            _ => None,
+        }
+    }
+}
+
 /// What is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Test {

@@ -7,7 +7,7 @@
 //! Invariant: a field is loaded under the same conditions under which the rule's own match looks at it.
 
 use super::base::Side;
-use super::condition::{Condition, Field};
+use super::condition::Field;
 use super::matches;
 use crate::name::ChainName;
 use crate::nft::expr::{Expr, Meta, MetaKey, Payload, Register};
@@ -63,13 +63,16 @@ pub fn load(part: Part, family: Family, dreg: Register, out: &mut Vec<Expr>) {
     }
 }
 
-/// Appends what must hold before a field is loaded. It uses the first register.
+/// Appends what must hold before a field is loaded, unless it is there. It uses the first register.
 pub fn guard(part: Part, out: &mut Vec<Expr>) {
-    let condition: Option<Condition> = match part {
-        Part::Mac => Some(matches::on_ethernet()),
-        _ => None,
-    };
-    if let Some(condition) = condition {
-        condition.write(out);
+    match part {
+        Part::Mac => matches::on_ethernet().write(out),
+        Part::SourcePort | Part::DestinationPort => {
+            let whole = matches::unfragmented();
+            if !out.contains(&whole) {
+                out.push(whole);
+            }
+        }
+        Part::Input | Part::Output | Part::Source | Part::Destination => {}
     }
 }

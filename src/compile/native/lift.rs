@@ -27,6 +27,11 @@ pub fn lift(program: &Program, family: Family, ipsets: &dyn Ipsets) -> Result<Ru
         if l.rule.target.is_some() {
             return Err(opaque("nothing can follow a verdict or target"));
         }
+        // What follows it says what the rule asks.
+        if *first == matches::unfragmented() && !matches!(after.first(), Some(Expr::Cmp(_))) {
+            rest = after;
+            continue;
+        }
         if let Some(condition) = Condition::read(&mut rest) {
             if base::lift(&condition, &mut l).is_none() {
                 matches::lift(&condition, &mut l).ok_or_else(|| opaque("no iptables match asks this"))?;

@@ -10,8 +10,8 @@
 //! ports of a list are sorted, `-j CT --notrack` reads as `-j NOTRACK`, a comment comes last.
 //!
 //! Where iptables-nft itself is native (addresses, ports, marks, limit) its semantics are the measure: a packet too
-//! short for its ports does not match, where legacy drops it. The same goes for ports of later fragments, which only
-//! appear where nothing tracks connections; `matches/ports.rs` has the details.
+//! short for its ports does not match, where legacy drops it. Ports of later fragments are the exception: iptables-nft
+//! reads them in the fragment's data, here as in legacy such a fragment has none (`matches/ports.rs`).
 //!
 //! Where the truth is: `net/netfilter/xt_*.c` against `net/netfilter/nft_*.c` (Linux v6.12); `compat/tests/native.rs` has both
 //! forms of a rule count the same packets.
@@ -102,7 +102,8 @@ fn write(
     out: &mut Program,
 ) -> Result<Vec<Fallback>, CompileError> {
     out.clear();
-    let mut w = Writer { family, protocol: rule.protocol, sets, out, lead, fallbacks: Vec::new() };
+    let whole = rule.fragment.is_some_and(|asked| asked.negated);
+    let mut w = Writer { family, protocol: rule.protocol, sets, out, lead, whole, fallbacks: Vec::new() };
     base::compile(rule, &mut w)?;
     let comment = rule.matches.iter().rposition(|m| matches!(m, Match::Comment(c) if c.as_str().len() <= COMMENT_MAX));
     for (at, m) in rule.matches.iter().enumerate() {
@@ -149,11 +150,20 @@ struct Writer<'a> {
     sets: &'a dyn Ipsets,
     out: &'a mut Program,
     lead: &'a Lead<'a>,
+    /// What was written holds for no later fragment.
+    whole: bool,
     fallbacks: Vec<Fallback>,
 }
 
 impl Writer<'_> {
     fn test(&mut self, condition: Condition) {
+        // A load that is not of the fast path looks for itself.
+        if let Some(fast) = condition.field.transport() {
+            if fast && !self.whole {
+                self.out.expressions.push(matches::unfragmented());
+            }
+            self.whole = true;
+        }
         condition.write(&mut self.out.expressions);
     }
 

@@ -8,7 +8,7 @@ use super::{Fallback, compile, fallbacks, lift};
 use crate::compile::arbitrary::{self, TwoSets};
 use crate::compile::{NoIpsets, Program, stock};
 use crate::name::Comment;
-use crate::nft::expr::Expr;
+use crate::nft::expr::{Expr, Payload, PayloadBase};
 use crate::nft::listing;
 use crate::rule::matches::{
     Conntrack, CtStates, CtStatus, IcmpType, Limit, Multiport, MultiportSide, Owner, RateUnit, Tcp,
@@ -190,6 +190,7 @@ fn forms_are_those_of_nft() {
         [
             "[ meta load l4proto => reg 1 ]",
             "[ cmp eq reg 1 0x00000006 ]",
+            "[ payload load 3b @ transport header + 0 => reg 1 ]",
             "[ payload load 2b @ transport header + 2 => reg 1 ]",
             "[ cmp eq reg 1 0x00001600 ]",
             "[ ct load state => reg 1 ]",
@@ -208,4 +209,22 @@ fn forms_are_those_of_nft() {
             "[ range eq reg 1 0x10270000 0x07520000 ]",
         ]
     );
+}
+
+/// The kernel reads ports in a later fragment's data, unless a load that is not of its fast path comes first.
+#[test]
+fn what_a_fragment_lacks_is_asked_once_before_the_first_port() {
+    let loads = |rule: &Rule| {
+        let program = compiled(rule, Family::Ipv4);
+        let transport = program.expressions.iter().filter_map(|expr| match expr {
+            Expr::Payload(Payload::Load { base: PayloadBase::Transport, offset, len, .. }) => Some((*offset, *len)),
+            _ => None,
+        });
+        transport.collect::<Vec<_>>()
+    };
+    let ports = Rule::new().tcp().sport(1).dport(Not::not(PortRange::new(2, 3).unwrap()));
+    assert_eq!(loads(&ports), [(0, 3), (0, 2), (2, 2)]);
+    assert_eq!(loads(&Rule { fragment: Some(Not::not(())), ..ports }), [(0, 2), (2, 2)]);
+    assert_eq!(loads(&Rule::new().tcp().matching(Match::Tcp(Tcp::default()))), [(0, 3)]);
+    assert_eq!(loads(&Rule::new().icmp().matching(Match::Icmp(Not::is(IcmpType::new(8))))), [(0, 3), (0, 1)]);
 }

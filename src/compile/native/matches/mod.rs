@@ -19,7 +19,7 @@ mod ttl;
 
 pub(super) use limit::lift as lift_limit;
 pub(super) use mac::{SOURCE as MAC, on_ethernet};
-pub(super) use ports::{DESTINATION as DESTINATION_PORT, SOURCE as SOURCE_PORT};
+pub(super) use ports::{DESTINATION as DESTINATION_PORT, SOURCE as SOURCE_PORT, unfragmented};
 
 use std::borrow::Cow;
 

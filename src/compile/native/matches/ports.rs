@@ -2,14 +2,16 @@
 //!
 //! Fragments but the first have no ports. The kernel ends a rule that loads from their transport header, but not in the
 //! fast path that it takes for loads of one, two or four bytes (`nft_payload_fast_eval`, `nf_tables_core.c`): these read
-//! the fragment's data. So do the ports of iptables-nft, which are such loads; it only shows where nothing tracks
-//! connections, as tracking puts packets together first. The test for a header alone loads three bytes and is exact.
+//! the fragment's data. So three bytes are loaded before the first such load of a rule ([`unfragmented`]); what they are is
+//! of no matter. The ports of iptables-nft lack this. It only shows where nothing tracks connections, as tracking puts
+//! packets together first.
 
 use super::super::condition::{Condition, Field, Test};
 use super::super::lift::Lift;
 use super::super::{Form, Writer};
 use crate::compile::CompileError;
-use crate::nft::expr::{CmpOp, PayloadBase};
+use crate::compile::registers::TEST;
+use crate::nft::expr::{CmpOp, Expr, Payload, PayloadBase};
 use crate::rule::matches::{Dccp, Sctp, Tcp, Udp};
 use crate::rule::{Match, Not, PortRange, Protocol};
 
@@ -19,6 +21,11 @@ const BOTH: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, le
 
 /// The start of the header, by a length that is not loaded in the fast path.
 const HEADER: Field = Field::Payload { base: PayloadBase::Transport, offset: 0, len: 3 };
+
+/// Ends the rule for all fragments but the first. `nft` does not list a load whose register is loaded again.
+pub(in super::super) fn unfragmented() -> Expr {
+    Expr::Payload(Payload::Load { dreg: TEST, base: PayloadBase::Transport, offset: 0, len: 3 })
+}
 
 type Ports = Option<Not<PortRange>>;
 
