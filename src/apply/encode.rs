@@ -37,14 +37,7 @@ pub(super) fn batch(
     report: &mut Report,
 ) -> Result<Sealed, Error> {
     let compiling = Instant::now();
-    let mut compiled = Compiled::default();
-    let mut size = 0;
-    for change in plan.changes() {
-        if let Change::AddRule { table, rule, counters, .. } = change {
-            let added = compiled.add(*table, rule, counters.as_deref(), ipsets);
-            size += added.map_err(|unfit| unfit.at(change, rule))?;
-        }
-    }
+    let (compiled, size) = compile(plan, ipsets)?;
     report.compile += compiling.elapsed();
 
     let encoding = Instant::now();
@@ -79,14 +72,29 @@ pub(super) fn batch(
     Ok(sealed)
 }
 
-/// Writes a plan that only removes. The first change has the number `first`.
-pub(super) fn append(batch: &mut Batch, plan: &Plan, first: usize) {
-    let compiled = Compiled::default();
+/// The forms of all new rules, and how many bytes they take.
+fn compile(plan: &Plan, ipsets: &KnownIpsets) -> Result<(Compiled, usize), Error> {
+    let mut compiled = Compiled::default();
+    let mut size = 0;
+    for change in plan.changes() {
+        if let Change::AddRule { table, rule, counters, .. } = change {
+            let added = compiled.add(*table, rule, counters.as_deref(), ipsets);
+            size += added.map_err(|unfit| unfit.at(change, rule))?;
+        }
+    }
+    Ok((compiled, size))
+}
+
+/// Writes a small plan after others. The first change has the number `first`.
+pub(super) fn append(batch: &mut Batch, plan: &Plan, ipsets: &KnownIpsets, first: usize) -> Result<(), Error> {
+    let (compiled, _) = compile(plan, ipsets)?;
+    let mut forms = compiled.uses.iter();
     for (index, change) in plan.changes().iter().enumerate() {
         let id = change.table();
         let origin = Origin(u32::try_from(first + index).unwrap_or(u32::MAX));
-        write(batch, change, id.family.into(), &id.kind.table_name(), &compiled, &mut std::iter::empty(), origin);
+        write(batch, change, id.family.into(), &id.kind.table_name(), &compiled, &mut forms, origin);
     }
+    Ok(())
 }
 
 /// Up to so many new rules are sent back with their handles. An answer is a kilobyte of receive buffer at the most, of

@@ -28,7 +28,7 @@ pub(super) fn applied(adopted: Option<usize>, changes: &[NativeChange], report: 
     }
     for fallback in &report.fallbacks {
         match fallback {
-            Fallback::Feature { .. } => info!("{fallback}"),
+            Fallback::Feature { .. } | Fallback::Table { .. } => info!("{fallback}"),
             Fallback::Extension { .. } => debug!("{fallback}"),
         }
     }

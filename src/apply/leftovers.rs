@@ -1,6 +1,7 @@
-//! What the component has in other places than those it uses now, from the time it used another layout or group.
+//! What the component has in other places than the tables of its group, or in any group when it uses none: what it left
+//! there in the time of another layout or group, and the tables that must stand with those of iptables.
 //!
-//! Owns: finding it, as changes that remove it ([`Leftovers`]).
+//! Owns: finding it, as changes that remove what is not wanted there and add what is ([`Leftovers`]).
 //! Never: touches what carries no mark of the component; looks for the leftovers of a model without a component.
 //!
 //! The changes go into the transaction that makes what is wanted now, so that no packet meets both layouts or neither.
@@ -23,13 +24,23 @@ use crate::ruleset::{self, Extent, KnownIpsets, NativeChange, Plan};
 use crate::transaction::{Batch, Sealed};
 use crate::wrap::{Model, TableId, TableKind};
 
-/// What is to be removed.
+/// What is to be done elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
-    /// From the tables of iptables.
+    /// In the tables of iptables.
     iptables: Plan,
+    /// The sets that its rules name.
+    ipsets: KnownIpsets,
     /// From the tables of groups of the native layout.
     groups: Vec<Group>,
+}
+
+/// The group of the native layout that is used now.
+pub(super) struct Current<'a> {
+    /// The names of its tables.
+    pub(super) name: &'a dyn Fn(TableId) -> TableName,
+    /// What stands in the tables of iptables instead.
+    pub(super) beside: &'a Model,
 }
 
 /// What is to be removed of a group.
@@ -41,27 +52,29 @@ struct Group {
 }
 
 impl Leftovers {
-    /// Finds all of them. `current` names the tables of the group that is used now; without it the tables of iptables are.
+    /// Finds all of them. Without a current group the tables of iptables are used.
     pub(super) fn find<K: Kernel + ?Sized>(
         kernel: &mut K,
         component: Option<&WrapName>,
-        current: Option<&dyn Fn(TableId) -> TableName>,
+        current: Option<&Current<'_>>,
         generation: u32,
     ) -> Result<Self, Attempt> {
         let Some(component) = component else { return Ok(Self::default()) };
         let nothing = Model::builder().component(component.clone()).build();
         let nothing = nothing.map_err(|error| Error::Model(vec![error]))?;
         let mut found = Self::default();
-        if current.is_some() {
-            let observed = read::observe(kernel, &nothing)?;
-            let (plan, _) = ruleset::plan(&nothing, &observed, &KnownIpsets::default(), Extent::Removal)?;
+        if let Some(current) = current {
+            let observed = read::observe(kernel, current.beside)?;
+            ruleset::check_model(current.beside, &observed)?;
+            found.ipsets = read::ipsets(kernel, current.beside, Extent::Removal)?;
+            let (plan, _) = ruleset::plan(current.beside, &observed, &found.ipsets, Extent::Removal)?;
             if !plan.is_empty() {
-                read::check_references(kernel, &nothing, &observed, &plan)?;
+                read::check_references(kernel, current.beside, &observed, &plan)?;
                 same(observed.generation, generation)?;
                 found.iptables = plan;
             }
         }
-        for settings in groups(kernel, component, current)? {
+        for settings in groups(kernel, component, current.map(|current| current.name))? {
             let mut source = native::Memory::new(
                 Compiled::new(&settings, Some(component)),
                 Some(component.clone()),
@@ -86,7 +99,7 @@ impl Leftovers {
 
     /// Writes the changes. The first has the number `first`.
     pub(super) fn write(&mut self, batch: &mut Batch, first: usize) -> Result<(), Error> {
-        encode::append(batch, &self.iptables, first);
+        encode::append(batch, &self.iptables, &self.ipsets, first)?;
         let mut first = first + self.iptables.len();
         for group in &mut self.groups {
             native::write_removal(&group.source, batch, first, &mut group.changes)?;

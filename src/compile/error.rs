@@ -51,7 +51,8 @@ pub enum CompileError {
     /// A wrapped chain's name (`$name`) that nobody has turned into a kernel name.
     #[error("chain `${0}` is a wrapped chain outside of a wrapped table")]
     Unwrapped(crate::name::ChainName),
-    /// The kernel takes an extension in some tables only, and the rule stands in another.
+    /// The kernel takes an extension in some tables of iptables only, and the rule stands in one of ours: see
+    /// [`manual::native_layout`](crate::manual::native_layout).
     #[error("{part} exists in table {} of iptables only: {reason}", tables.join(" or "))]
     OtherTable {
         /// The match or target.

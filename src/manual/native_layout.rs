@@ -85,6 +85,29 @@
 //! | a rule of one instance | its body, new or known, and that element |
 //! | a rule of all instances in the same way | the shared body, once |
 //!
+//! # Rules that need a table of iptables
+//!
+//! The kernel ties some extensions to the *name* of a table: CHECKSUM to `mangle`, CT with anything but a zone to `raw`, DNAT
+//! to a shifted range of ports to `nat`, `-m rpfilter --accept-local` to `raw` or `mangle` (`.table` in `xt_CHECKSUM.c`,
+//! `xt_CT.c` and `xt_nat.c`, `rpfilter_check`; `nft_compat.c` passes on the name of the table that the rule is in, and looks
+//! for extensions of families `ip` and `ip6` in tables of these families only). No native expression does the same:
+//!
+//! | what | why nothing else does |
+//! |---|---|
+//! | CHECKSUM | no expression computes the checksum that a device was to fill in |
+//! | CT with a helper, timeout or events | named objects and `ct event set` need the connection, which `raw` comes before |
+//! | CT with the zone of the mark | the zone is that of the mark where tracking begins, not where the rule stands |
+//! | DNAT to a shifted range | a map of ports gives one port, the extension the next free one |
+//! | rpfilter, accepting local addresses | two looks at the routes, of which either may hold |
+//!
+//! As chains of one table cannot lead to another, the component's *whole table* then stands with those of iptables, as in
+//! [`Layout::Iptables`](crate::layout::Layout::Iptables): in the same transaction, beside what other programs have there,
+//! without the group's offset of priorities. Its other tables stay native. A plan says so
+//! ([`Fallback::Table`](crate::apply::Fallback::Table)). When everything is read anew and no rule needs it any more, the
+//! table moves back. A model without a component cannot tell its rules from others in those tables: there such a rule is
+//! refused by name ([`OtherTable`](crate::compile::CompileError::OtherTable)); give the model a component, or use the
+//! other layout.
+//!
 //! # Limits
 //!
 //! - Sets are a list in the kernel: [`Limits::sets`](crate::layout::Limits::sets) bounds what folding may make. A fold

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::wrap::TableId;
+
 /// Something that was done in another form, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,6 +21,15 @@ pub enum Fallback {
         reason: &'static str,
         /// How many new rules have it.
         rules: usize,
+    },
+    /// A table stands with those of iptables as a whole: the kernel takes an extension there only.
+    Table {
+        /// The table.
+        table: TableId,
+        /// The match or target, by its iptables name.
+        part: &'static str,
+        /// Why no native expression does.
+        reason: &'static str,
     },
     /// The kernel lacks a feature.
     Feature {
@@ -35,6 +46,7 @@ impl fmt::Display for Fallback {
             Self::Extension { part, reason, rules } => {
                 write!(f, "xt extension {part} in {rules} rule{}: {reason}", if *rules == 1 { "" } else { "s" })
             }
+            Self::Table { table, part, reason } => write!(f, "table {table} stands with iptables for {part}: {reason}"),
             Self::Feature { missing, instead } => write!(f, "the kernel has no {missing}: {instead}"),
         }
     }

@@ -151,6 +151,15 @@ impl Model {
         self.naming.component.as_ref()
     }
 
+    /// The same with some of its tables only.
+    pub(crate) fn only(&self, keep: impl Fn(TableId) -> bool) -> Self {
+        let mut part = Self::empty((*self.naming).clone(), self.skeleton, self.ipv6);
+        for (to, from) in part.tables.iter_mut().zip(&self.tables) {
+            *to = from.as_ref().filter(|table| keep(table.id())).cloned();
+        }
+        part
+    }
+
     /// Whether IPv6 tables are applied.
     #[must_use]
     pub fn has_ipv6(&self) -> bool {

@@ -14,6 +14,7 @@ mod canonical;
 mod lab;
 
 mod basics;
+mod beside;
 mod owner;
 mod switch;
 mod world;

@@ -1,5 +1,6 @@
 //! The compiler of the native layout as a [`Source`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::source::Source;
@@ -29,6 +30,10 @@ impl Source for Compiled {
 
     fn seed(&mut self, table: TableId, seeds: Seeds) {
         self.0.seed(table, seeds);
+    }
+
+    fn leave_out(&mut self, tables: BTreeSet<TableId>) {
+        self.0.leave_out(tables);
     }
 
     fn update(&mut self, model: &Model, ipsets: &dyn Ipsets) -> Result<Delta, Error> {

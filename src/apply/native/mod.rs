@@ -37,6 +37,7 @@ mod table;
 mod tests;
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 pub(crate) use compiled::Compiled;
@@ -51,6 +52,7 @@ use self::table::OWNED;
 use super::events;
 use super::leftovers::Leftovers;
 use super::{ATTEMPTS, Attempt, KEPT_BUFFER, Mode, Plan, Report, next_generation, pause};
+use crate::compile::CompileError;
 use crate::error::Error;
 use crate::kernel::{CommitError, Errno, Kernel};
 use crate::name::{ChainName, WrapName};
@@ -71,8 +73,13 @@ pub(crate) struct Memory<S> {
     /// The flags of our tables, once the kernel was asked what it can.
     flags: Option<TableFlags>,
     state: Option<State>,
+    /// Tables that stand with those of iptables, and the part that the kernel takes only there.
+    beside: BTreeMap<TableId, Bound>,
     buffer: Vec<u8>,
 }
+
+/// An extension that the kernel ties to a table of iptables, and why no native expression does.
+type Bound = (&'static str, &'static str);
 
 /// What stands.
 #[derive(Debug)]
@@ -96,7 +103,7 @@ struct Planned {
 impl<S: Source> Memory<S> {
     /// Nothing is known yet.
     pub(crate) fn new(source: S, component: Option<WrapName>, shared: bool) -> Self {
-        Self { source, component, shared, flags: None, state: None, buffer: Vec::new() }
+        Self { source, component, shared, flags: None, state: None, beside: BTreeMap::new(), buffer: Vec::new() }
     }
 
     /// Forgets what is known of the kernel, so that the next application reads it anew.
@@ -118,6 +125,11 @@ impl<S: Source> Memory<S> {
             report.deferred = model.is_deferred();
             report.generation = self.state.as_ref().and_then(|state| state.guard).unwrap_or(0);
             return Ok((Plan::default(), report));
+        }
+        if self.state.is_none() {
+            // What is to stand beside is found anew whenever everything is.
+            self.beside.clear();
+            self.source.leave_out(BTreeSet::new());
         }
         for attempt in 1..=ATTEMPTS {
             report.attempts = attempt;
@@ -144,7 +156,12 @@ impl<S: Source> Memory<S> {
         mode: Mode,
         report: &mut Report,
     ) -> Result<Plan, Attempt> {
-        let outcome = self.transact(model, kernel, mode, report);
+        let mut outcome = self.transact(model, kernel, mode, report);
+        while let Err(Attempt::Failed(error)) = &outcome
+            && self.leave_out(error)
+        {
+            outcome = self.transact(model, kernel, mode, report);
+        }
         if outcome.is_ok() && mode == Mode::Commit {
             self.source.commit();
         } else if self.source.knows_nothing() {
@@ -152,6 +169,21 @@ impl<S: Source> Memory<S> {
             self.forget();
         }
         outcome
+    }
+
+    /// When the rule at fault needs a table of iptables, its table is to stand there as a whole, as no chain leads to another
+    /// table. Without a component we could not tell our rules there from others.
+    fn leave_out(&mut self, error: &Error) -> bool {
+        let Error::Compile { location, source: CompileError::OtherTable { part, reason, tables }, .. } = error else {
+            return false;
+        };
+        let fits = self.component.is_some() && tables.contains(&location.table.kind.name());
+        if !fits || self.beside.insert(location.table, (part, reason)).is_some() {
+            return false;
+        }
+        self.source.leave_out(self.beside.keys().copied().collect());
+        self.forget();
+        true
     }
 
     /// One attempt, as far as the kernel: the compiler does not hear of its end.
@@ -172,7 +204,7 @@ impl<S: Source> Memory<S> {
         leftovers.count(report);
         report.count_native(&changes);
         report.generation = guard.unwrap_or(0);
-        report.fallbacks = adopted.iter().filter_map(|_| self.lacks()).collect();
+        report.fallbacks = if adopted.is_some() { self.standing_fallbacks() } else { Vec::new() };
         let known = adopted.is_none() && self.state.is_some();
         let kernel = RefCell::new(kernel);
         let ipsets = AskedIpsets::new(&kernel);
@@ -253,6 +285,13 @@ impl<S: Source> Memory<S> {
             self.buffer = buffer;
         }
         Ok(plan_of(changes, leftovers, report))
+    }
+
+    /// What is done in another form as long as this process lives.
+    fn standing_fallbacks(&self) -> Vec<Fallback> {
+        let beside = self.beside.iter();
+        let beside = beside.map(|(table, (part, reason))| Fallback::Table { table: *table, part, reason });
+        self.lacks().into_iter().chain(beside).collect()
     }
 
     /// What the kernel lacks for the flags that our tables should have.

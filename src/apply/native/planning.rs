@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::Instant;
 
+use super::super::leftovers::Current;
 use super::adopt;
 use super::compare::Programs;
 use super::handles::Handles;
@@ -40,6 +41,9 @@ impl<S: Source> Memory<S> {
         kernel: &mut K,
         report: &mut Report,
     ) -> Result<Planned, Attempt> {
+        let reading = Instant::now();
+        let (leftovers, guard) = self.changes_beside(model, kernel)?;
+        report.read += reading.elapsed();
         let kernel = RefCell::new(kernel);
         let ipsets = AskedIpsets::new(&kernel);
         let compiling = Instant::now();
@@ -53,7 +57,7 @@ impl<S: Source> Memory<S> {
         let planning = Instant::now();
         let (changes, pending) = self.plan(model, &kernel, &ipsets, &state.standing, delta, Vec::new())?;
         report.plan += planning.elapsed();
-        Ok(Planned { changes, pending, leftovers: Leftovers::default(), adopted: None, guard: state.guard })
+        Ok(Planned { changes, pending, leftovers, adopted: None, guard })
     }
 
     /// Reads what stands, and finds what it lacks.
@@ -68,7 +72,7 @@ impl<S: Source> Memory<S> {
         loop {
             let reading = Instant::now();
             let (found, claims) = self.read(kernel, flags, &mut remade)?;
-            let leftovers = self.leftovers(kernel, found.generation)?;
+            let leftovers = self.leftovers(model, kernel, found.generation)?;
             report.read += reading.elapsed();
 
             let compiling = Instant::now();
@@ -141,9 +145,34 @@ impl<S: Source> Memory<S> {
     }
 
     /// What the component has elsewhere, in the generation that was read.
-    pub(super) fn leftovers<K: Kernel + ?Sized>(&self, kernel: &mut K, generation: u32) -> Result<Leftovers, Attempt> {
+    pub(super) fn leftovers<K: Kernel + ?Sized>(
+        &self,
+        model: &Model,
+        kernel: &mut K,
+        generation: u32,
+    ) -> Result<Leftovers, Attempt> {
         let name = |table| self.source.table_name(table);
-        Leftovers::find(kernel, self.component.as_ref(), Some(&name), generation)
+        let beside = model.only(|id| self.beside.contains_key(&id));
+        let current = Current { name: &name, beside: &beside };
+        Leftovers::find(kernel, self.component.as_ref(), Some(&current), generation)
+    }
+
+    /// What changed in tables that stand with those of iptables, and the generation in which they were read; nothing of
+    /// them is remembered.
+    fn changes_beside<K: Kernel + ?Sized>(
+        &self,
+        model: &Model,
+        kernel: &mut K,
+    ) -> Result<(Leftovers, Option<u32>), Attempt> {
+        let guard = self.state.as_ref().and_then(|state| state.guard);
+        if self.beside.is_empty() || !model.dirty().any(|(id, _)| self.beside.contains_key(&id)) {
+            return Ok((Leftovers::default(), guard));
+        }
+        let generation = match guard {
+            Some(generation) => generation,
+            None => kernel.generation()?,
+        };
+        Ok((self.leftovers(model, kernel, generation)?, Some(generation)))
     }
 
     /// Takes what stands away from what is wanted; an error names a table that cannot be changed in place.

@@ -7,6 +7,7 @@
 //!
 //! How it is tested: a script stands in for the compiler, so that each order of changes can be tried.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::compile::native::Fallback;
@@ -24,6 +25,9 @@ pub(crate) trait Source {
 
     /// Tells the numbers of what stands in a table, before the first update.
     fn seed(&mut self, table: TableId, seeds: Seeds);
+
+    /// These tables, and no others, stand elsewhere. Before the first update, or before a reset.
+    fn leave_out(&mut self, tables: BTreeSet<TableId>);
 
     /// What has to change since the last commit, whatever was tried in between.
     fn update(&mut self, model: &Model, ipsets: &dyn Ipsets) -> Result<Delta, Error>;

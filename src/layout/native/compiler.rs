@@ -9,7 +9,7 @@
 //!
 //! Invariant: a delta brings the kernel from the last commit to the model, whatever was tried in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::delta::Delta;
@@ -31,6 +31,8 @@ pub struct Compiler {
     setup: Arc<Setup>,
     tables: BTreeMap<TableId, Table>,
     seeds: BTreeMap<TableId, Seeds>,
+    /// Tables that stand elsewhere.
+    left_out: BTreeSet<TableId>,
 }
 
 impl Compiler {
@@ -39,12 +41,18 @@ impl Compiler {
     pub fn new(native: &Native, component: Option<&WrapName>) -> Self {
         let names = Names::new(native.group.as_ref(), component);
         let setup = Arc::new(Setup { native: native.clone(), component: component.cloned(), names });
-        Self { setup, tables: BTreeMap::new(), seeds: BTreeMap::new() }
+        Self { setup, tables: BTreeMap::new(), seeds: BTreeMap::new(), left_out: BTreeSet::new() }
     }
 
     /// What stands in the kernel: numbers that are to be used again. Before the first update only.
     pub fn seed(&mut self, table: TableId, seeds: Seeds) {
         self.seeds.insert(table, seeds);
+    }
+
+    /// These tables of the model, and no others, are not compiled, as they stand elsewhere. Before the first update, or
+    /// before everything is forgotten.
+    pub fn leave_out(&mut self, tables: BTreeSet<TableId>) {
+        self.left_out = tables;
     }
 
     /// What has to change in the kernel for the model, since the last [`commit`](Self::commit). From nothing, that is all
@@ -56,6 +64,9 @@ impl Compiler {
         let mut delta = Delta::default();
         for table in model.tables() {
             let id = table.id();
+            if self.left_out.contains(&id) {
+                continue;
+            }
             let known = self.tables.contains_key(&id);
             if known && !table.is_dirty() && !self.tables.get(&id).is_some_and(Table::is_open) {
                 continue;

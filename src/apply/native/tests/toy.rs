@@ -1,7 +1,7 @@
 //! A compiler that has what it is told to want, for tests of everything behind it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -236,6 +236,8 @@ impl Source for Toy {
     fn seed(&mut self, table: TableId, seeds: Seeds) {
         self.wanted.borrow_mut().seeds.push((table, seeds));
     }
+
+    fn leave_out(&mut self, _: BTreeSet<TableId>) {}
 
     fn update(&mut self, _: &Model, _: &dyn Ipsets) -> Result<Delta, Error> {
         let wanted = self.wanted.borrow().tables.clone();
