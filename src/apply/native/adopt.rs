@@ -39,7 +39,7 @@ pub(super) fn seeds(group: &Group<'_>, found: &FoundTable) -> Seeds {
             seeds.sets.push((hash, number));
         }
         match tags.set.map(|set| set.kind) {
-            Some(Kind::Actions) => seeds.actions = actions(elements),
+            Some(Kind::Actions) => seeds.actions.extend(actions(elements)),
             Some(Kind::Directory) => {
                 let hashed = elements.iter().filter_map(directory);
                 seeds.bodies = hashed.filter(|(number, _)| *number != 0).map(|(number, hash)| (hash, number)).collect();
@@ -53,7 +53,9 @@ pub(super) fn seeds(group: &Group<'_>, found: &FoundTable) -> Seeds {
         list.sort_unstable();
         list.dedup();
     }
+    // Maps that lead to the same chain do so by the same number.
     seeds.actions.sort_by_key(|(_, number)| *number);
+    seeds.actions.dedup();
     seeds
 }
 

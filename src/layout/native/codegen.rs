@@ -9,7 +9,7 @@
 //! A choice has its key one word further on, and its map gives two words: nothing, and the number of the action, which so
 //! lands where the key began. `nft` up to 1.0.6 at least aborts in the middle of a listing when what a map gave is itself
 //! looked up (`netlink_parse_concat_expr`: it takes it to have no length). As it does not see that the map writes two
-//! words, it takes the second lookup to be of the key and lists `ip daddr vmap @C/actions`.
+//! words, it takes the second lookup to be of the key and lists `ip daddr vmap @C/actions/7`.
 //!
 //! Invariant: rule, form and family decide the program; a dump of it is equal to it.
 //!

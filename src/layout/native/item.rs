@@ -37,7 +37,7 @@ pub enum Form {
     Member(SetId),
     /// The same, and its jump or goto leads to this kernel chain.
     MemberTo(SetId, BodyId),
-    /// The map gives the number of an action, `C/actions` its verdict; the rule has no target.
+    /// The map gives the number of an action, the verdict map beside it the verdict; the rule has no target.
     Choose(SetId),
     /// The map gives the value that the rule's target stores; the one in the rule is a placeholder.
     Assign(SetId),

@@ -36,9 +36,9 @@ impl Names {
         ChainName::new(&format!("{}/{number}", self.prefix)).ok()
     }
 
-    /// The verdict map of actions.
-    pub(super) fn actions(&self) -> Result<SetName, NameError> {
-        SetName::new(&format!("{}/actions", self.prefix))
+    /// The verdict map of the choice map of that number.
+    pub(super) fn actions(&self, number: u32) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/actions/{number}", self.prefix))
     }
 
     /// The directory of chains.

@@ -54,6 +54,11 @@ struct Numbered {
     uses: u32,
 }
 
+/// The verdict map that belongs to a choice map.
+pub(super) fn actions_of(map: SetId) -> SetId {
+    SetId(map.0 | 1 << 31)
+}
+
 /// The numbers of actions that are the same in every table; others follow.
 const FIRST_ACTION: u32 = 4;
 
@@ -65,6 +70,8 @@ pub(super) struct Sets {
     actions: HashMap<Choice, Numbered>,
     next_action: u32,
     by_number: HashMap<u32, Choice>,
+    /// How many elements of a choice map have an action, by the verdict map beside it.
+    used: HashMap<(SetId, u32), u32>,
     /// Actions that went since the last commit, with the numbers that they have again when they come back.
     gone_actions: HashMap<Choice, u32>,
     /// Numbers of sets that stand in the kernel, by the hash of their identity; several may have one.
@@ -150,12 +157,9 @@ impl Sets {
         }
     }
 
-    /// The number of an action, counted as used once more. `map` is the verdict map; `name` the chain it leads to.
+    /// The number of an action, the same in all maps, counted as used once more in this verdict map; `name` is the chain
+    /// that it leads to.
     pub(super) fn take_action(&mut self, map: SetId, choice: Choice, name: Option<&ChainName>) -> u32 {
-        if let Some(known) = self.actions.get_mut(&choice) {
-            known.uses += 1;
-            return known.number;
-        }
         let verdict = match (choice, name) {
             (Choice::Accept, _) => Verdict::Accept,
             (Choice::Drop, _) => Verdict::Drop,
@@ -163,12 +167,27 @@ impl Sets {
             (Choice::Jump(_), Some(name)) => Verdict::Jump(name.clone()),
             (Choice::Goto(_), Some(name)) => Verdict::Goto(name.clone()),
         };
+        let number = self.action_number(choice, &verdict);
+        let used = self.used.entry((map, number)).or_default();
+        *used += 1;
+        if *used == 1 {
+            let value = Value { data: Some(ElementData::Verdict(verdict)), userdata: None };
+            self.put(map, &action_key(number), Some(value));
+        }
+        number
+    }
+
+    fn action_number(&mut self, choice: Choice, verdict: &Verdict) -> u32 {
+        if let Some(known) = self.actions.get_mut(&choice) {
+            known.uses += 1;
+            return known.number;
+        }
         let number = match choice {
             Choice::Accept => 1,
             Choice::Drop => 2,
             Choice::Return => 3,
             Choice::Jump(_) | Choice::Goto(_) => {
-                let known = self.gone_actions.remove(&choice).or_else(|| self.action_seeds.remove(&verdict));
+                let known = self.gone_actions.remove(&choice).or_else(|| self.action_seeds.remove(verdict));
                 known.unwrap_or_else(|| {
                     self.next_action = self.next_action.max(FIRST_ACTION) + 1;
                     self.next_action - 1
@@ -177,13 +196,18 @@ impl Sets {
         };
         self.actions.insert(choice, Numbered { number, uses: 1 });
         self.by_number.insert(number, choice);
-        let value = Value { data: Some(ElementData::Verdict(verdict)), userdata: None };
-        self.put(map, &action_key(number), Some(value));
         number
     }
 
-    /// Takes one use of an action back. It goes with the last one.
+    /// Takes one use of an action back. It goes from the verdict map with the last one there.
     pub(super) fn release_action(&mut self, map: SetId, number: u32) {
+        if let Some(used) = self.used.get_mut(&(map, number)) {
+            *used -= 1;
+            if *used == 0 {
+                self.used.remove(&(map, number));
+                self.put(map, &action_key(number), None);
+            }
+        }
         let Some(choice) = self.by_number.get(&number).copied() else { return };
         let Some(known) = self.actions.get_mut(&choice) else { return };
         known.uses -= 1;
@@ -191,18 +215,25 @@ impl Sets {
             self.actions.remove(&choice);
             self.by_number.remove(&number);
             self.gone_actions.insert(choice, number);
-            self.put(map, &action_key(number), None);
         }
     }
 
-    /// The number of the action that an element of a choice map has.
+    /// The number of the action that an element has, if the set is a choice map.
     pub(super) fn action(&self, id: SetId, key: &[u8]) -> Option<u32> {
+        self.sets.get(&actions_of(id))?;
         self.value(id, key).and_then(number)
     }
 
-    /// The numbers of the actions of all elements.
-    pub(super) fn numbers(&self, id: SetId) -> Vec<u32> {
-        self.sets.get(&id).into_iter().flat_map(|known| known.elements.values()).filter_map(number).collect()
+    /// Takes a set away, and if it is a choice map the verdict map beside it.
+    pub(super) fn remove_with_actions(&mut self, id: SetId) {
+        let elements = self.sets.get(&id).into_iter().flat_map(|known| known.elements.values());
+        let numbers: Vec<u32> = match self.sets.contains_key(&actions_of(id)) {
+            true => elements.filter_map(number).collect(),
+            false => Vec::new(),
+        };
+        numbers.into_iter().for_each(|number| self.release_action(actions_of(id), number));
+        self.remove(actions_of(id));
+        self.remove(id);
     }
 
     /// What the kernel lacks, by number.

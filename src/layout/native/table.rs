@@ -49,10 +49,8 @@ use context::{Context, Places};
 use elements::{Filling, Held};
 use lookups::Lookups;
 
-/// The verdict map of actions has a number that no other set gets.
-pub(super) const ACTIONS: SetId = SetId(u32::MAX);
-/// And so has the directory.
-pub(super) const DIRECTORY: SetId = SetId(u32::MAX - 1);
+/// The directory has a number that no other set gets.
+pub(super) const DIRECTORY: SetId = SetId(u32::MAX);
 
 /// What the settings say, for all tables.
 #[derive(Debug)]
@@ -149,15 +147,10 @@ impl Table {
         let mut bodies = Bodies::default();
         bodies.seed(seeds.bodies.iter().map(|(hash, number)| (Hash(*hash), *number)).collect(), seeds.next_body);
         sets.seed(seeds);
-        for (set, kind, tag, name) in [
-            (ACTIONS, SetKind::Actions, Kind::Actions, setup.names.actions()?),
-            (DIRECTORY, SetKind::Directory, Kind::Directory, setup.names.directory()?),
-        ] {
-            let tag = SetTag { kind: tag, context: Fields::default(), fields: Fields::default() };
-            let tags = Tags { set: Some(tag), ..Tags::default() };
-            let table = setup.names.table(id.kind)?;
-            sets.make(set, None, declare(&kind, id.family, &table, &name, false, &tags), Vec::new());
-        }
+        let tag = SetTag { kind: Kind::Directory, context: Fields::default(), fields: Fields::default() };
+        let tags = Tags { set: Some(tag), ..Tags::default() };
+        let directory = declare(&SetKind::Directory, id.family, &name, &setup.names.directory()?, false, &tags);
+        sets.make(DIRECTORY, None, directory, Vec::new());
         Ok(Self {
             id,
             name,

@@ -171,10 +171,11 @@ impl<'a> Reader<'a> {
         self.known.values()
     }
 
-    /// The verdict map of the component that made this set: their names begin alike.
+    /// The verdict map of a choice map: their names begin and end alike.
     pub(super) fn actions_beside(&self, set: &str) -> Option<&KnownSet<'a>> {
-        let (component, _) = set.split_once('/')?;
-        self.known.get(format!("{component}/actions").as_str())
+        let (component, rest) = set.split_once('/')?;
+        let (_, number) = rest.rsplit_once('/')?;
+        self.known.get(format!("{component}/actions/{number}").as_str())
     }
 
     /// Takes a rule apart.

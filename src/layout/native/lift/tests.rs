@@ -138,7 +138,7 @@ fn dispatched() -> World {
         ],
     );
     world.set(
-        "c/actions",
+        "c/actions/1",
         SetFlags::MAP,
         &[7, 0, 0],
         vec![
@@ -148,7 +148,7 @@ fn dispatched() -> World {
     );
     directory(&mut world, &[("c-local", 0, None)]);
     let map = lookup("c/map/1", Some(Register::R1));
-    world.rule("c-local", vec![source(), map, lookup("c/actions", Some(Register::VERDICT))], None);
+    world.rule("c-local", vec![source(), map, lookup("c/actions/1", Some(Register::VERDICT))], None);
     world.rule("c/1", compiled(&to(Rule::new(), "c/1").accept()), None);
     world
 }
@@ -177,7 +177,7 @@ fn a_shared_body_reads_as_every_chain_that_is_named() {
     assert_eq!(shared, [("c-inst-1", "c/1", 2), ("c-inst-2", "c/1", 2), ("c-local", "c-local", 1)]);
     let local = &table.kernel[0].rules[0];
     let used = local.lookup.as_ref().unwrap();
-    assert_eq!((used.set.as_str(), used.actions.as_ref().unwrap().as_str()), ("c/map/1", "c/actions"));
+    assert_eq!((used.set.as_str(), used.actions.as_ref().unwrap().as_str()), ("c/map/1", "c/actions/1"));
 }
 
 #[test]

@@ -8,15 +8,17 @@
 //! and the way down from there: at one place every key leads to one chain, so that one set for all chains of a place
 //! tells them apart by their keys.
 //!
-//! When several runs lead to a chain (`FORWARD` and `INPUT` by the same interface) all must do so by the same keys; the
-//! place is that of the first run then.
+//! When several runs lead to a chain (`FORWARD` and `INPUT` by the same interface) all must do so by the same keys, and the
+//! place is that of just these runs. So chains of a place are reached from the same dispatchers, and none of them leads to
+//! another: would one, then by way of one of the runs, which leads to it as well. This is why chains of a place that
+//! become one kernel chain make no loop, and are reached from no hook that they are not reached from in the model.
 //!
 //! Invariant: contexts and counts are a function of the model's rules and of the runs they stand in.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{ChainIx, ChainKind, Passes, RuleId, RuleKey, RunId, Table};
+use super::{ChainIx, ChainKind, Passes, RuleId, RunId, Table};
 use crate::layout::native::field::{Fields, Key};
 use crate::layout::native::rules::TemplateId;
 
@@ -28,10 +30,10 @@ const REFERRERS_MAX: usize = 64;
 pub(super) struct PlaceId(u32);
 
 /// Where a chain stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// Rules of this run lead to it.
-    Run(RunId),
+    /// Rules of these runs lead to it.
+    Runs(Box<[RunId]>),
     /// The chain of this place leads to it, and of the chains that it alone leads to this is the one of that number.
     Below(PlaceId, u32),
 }
@@ -55,18 +57,19 @@ pub(super) struct Places {
 
 impl Places {
     /// The place of that number.
-    pub(super) fn at(&self, id: PlaceId) -> Option<Place> {
-        self.at.get(&id).map(|(place, _)| *place)
+    pub(super) fn at(&self, id: PlaceId) -> Option<&Place> {
+        self.at.get(&id).map(|(place, _)| place)
     }
 
     /// The number of a place. It is given again unless it is taken.
     fn number(&mut self, place: Place) -> PlaceId {
-        let next = &mut self.next;
-        let id = *self.numbers.entry(place).or_insert_with(|| {
-            *next += 1;
-            PlaceId(*next)
-        });
-        self.at.entry(id).or_insert((place, 0));
+        if let Some(&id) = self.numbers.get(&place) {
+            return id;
+        }
+        self.next += 1;
+        let id = PlaceId(self.next);
+        self.numbers.insert(place.clone(), id);
+        self.at.insert(id, (place, 0));
         id
     }
 
@@ -151,8 +154,8 @@ impl Table {
             return None;
         }
         if referrers.iter().all(|at| self.standing.contains_key(at)) {
-            let (run, fields, keys) = self.keys_of(ix)?;
-            return Some(Context { place: self.places.number(Place::Run(run)), fields, keys });
+            let (runs, fields, keys) = self.keys_of(ix)?;
+            return Some(Context { place: self.places.number(Place::Runs(runs)), fields, keys });
         }
         if first != last || self.dispatch.is_dispatcher(first) {
             return None;
@@ -162,11 +165,10 @@ impl Table {
         Some(Context { place, ..above })
     }
 
-    /// The first run that leads to a chain, and the keys by which all do.
-    fn keys_of(&self, ix: ChainIx) -> Option<(RunId, Fields, BTreeSet<Key>)> {
+    /// The runs that lead to a chain, and the keys by which all do.
+    fn keys_of(&self, ix: ChainIx) -> Option<(Box<[RunId]>, Fields, BTreeSet<Key>)> {
         let mut by_run: BTreeMap<RunId, BTreeSet<Key>> = BTreeMap::new();
         let mut common: Option<&Fields> = None;
-        let mut first: Option<((&str, RuleKey), RunId)> = None;
         for at @ (from, rule) in &self.graph.at(ix)?.referrers {
             let run = *self.standing.get(at)?;
             let (_, fields, key) = self.rules.at(*self.chains.get(from)?.rules.get(rule)?)?.keyed.as_ref()?;
@@ -174,15 +176,12 @@ impl Table {
                 return None;
             }
             common = Some(fields);
-            let order = (self.graph.at(*from)?.name.as_str(), *rule);
-            if first.is_none_or(|(first, _)| order < first) {
-                first = Some((order, run));
-            }
             by_run.entry(run).or_default().insert(key.clone());
         }
+        let runs = by_run.keys().copied().collect();
         let (_, keys) = by_run.pop_first()?;
         let alike = by_run.values().all(|others| *others == keys);
-        alike.then_some((first?.1, common?.clone(), keys))
+        alike.then_some((runs, common?.clone(), keys))
     }
 
     /// Which of the chains that only `above` leads to this one is, by the order of its rules.

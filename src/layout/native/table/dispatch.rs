@@ -4,8 +4,8 @@
 //! Never: decides what is a run; the index does.
 
 use super::{
-    ACTIONS, BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetKind, SetTag,
-    Signature, Standing, Table, Tags, declare, entry,
+    BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetKind, SetTag, Signature,
+    Standing, Table, Tags, declare, entry,
 };
 use crate::layout::native::dispatch::DISPATCH_MIN;
 use crate::layout::native::error::Error;
@@ -116,6 +116,9 @@ impl Table {
         let counters = self.setup.native.counters;
         let set = declare(&declaration, self.id.family, &self.name, &name, counters, &tags);
         self.sets.make(number, Some(identity), set, Vec::new());
+        if class == Class::Choice {
+            self.begin_actions(number)?;
+        }
         let item = Item {
             rule: self.rules.take(&rule, self.id.family),
             form: match class {
@@ -132,13 +135,7 @@ impl Table {
 
     fn end_run(&mut self, id: RunId) {
         let Some(run) = self.runs.remove(&id) else { return };
-        if matches!(run.item.form, Form::Choose(_)) {
-            for number in self.sets.numbers(run.set) {
-                self.sets.release_action(ACTIONS, number);
-            }
-        }
-        self.sets.remove(run.set);
-        self.fields.remove(&run.set);
+        self.end_set(run.set);
         self.rules.release(run.item.rule);
     }
 }

@@ -5,12 +5,12 @@
 //!
 //! Invariant: the number that an element of a choice holds is one that the verdict map has.
 
-use super::{ACTIONS, ChainIx, Choice, Comment, SetId, Table, Tags, Userdata};
+use super::{ChainIx, Choice, Comment, SetId, Table, Tags, Userdata};
 use crate::layout::native::analysis::{Action, Verdict};
 use crate::layout::native::declare::action_value;
 use crate::layout::native::field::Key;
 use crate::layout::native::rules::Known;
-use crate::layout::native::sets::Value;
+use crate::layout::native::sets::{Value, actions_of};
 use crate::name::ChainName;
 use crate::nft::ElementData;
 use crate::rule::Match;
@@ -74,7 +74,7 @@ impl Table {
                 Holds::Nothing => None,
                 Holds::Value(value) => Some(ElementData::Value(value)),
                 Holds::Action(choice, name) => {
-                    let number = self.sets.take_action(ACTIONS, choice, name.as_ref());
+                    let number = self.sets.take_action(actions_of(set), choice, name.as_ref());
                     Some(ElementData::Value(action_value(number).into()))
                 }
             };
@@ -82,7 +82,7 @@ impl Table {
         });
         self.sets.put(set, key.bytes(), value);
         if let Some(old) = old {
-            self.sets.release_action(ACTIONS, old);
+            self.sets.release_action(actions_of(set), old);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::layout::native::families::{self, Template};
 use crate::layout::native::field::{Fields, Key};
 use crate::layout::native::hash::Hash;
 use crate::layout::native::rules::{Signature, TemplateId};
+use crate::layout::native::sets::actions_of;
 use crate::layout::native::sharing::Turn;
 use crate::layout::native::tlv::{Kind, SetTag, Tags};
 use crate::name::ChainName;
@@ -107,9 +108,25 @@ impl Table {
     /// Takes away the sets that nothing looks up any more.
     pub(super) fn drop_unused(&mut self) {
         for set in self.lookups.take_unused() {
-            self.sets.remove(set);
-            self.fields.remove(&set);
+            self.end_set(set);
         }
+    }
+
+    /// Makes the verdict map of a choice map: each has one of its own, so that a chain leads in the kernel where it leads in
+    /// the model, and nowhere else. One for all would make a loop of a dispatcher that a dispatcher leads to.
+    pub(super) fn begin_actions(&mut self, map: SetId) -> Result<(), Error> {
+        let tag = SetTag { kind: Kind::Actions, context: Fields::default(), fields: Fields::default() };
+        let tags = Tags { set: Some(tag), ..Tags::default() };
+        let name = self.setup.names.actions(map.0)?;
+        let set = declare(&SetKind::Actions, self.id.family, &self.name, &name, false, &tags);
+        self.sets.make(actions_of(map), None, set, Vec::new());
+        Ok(())
+    }
+
+    /// Takes a set away, and the actions that its elements have.
+    pub(super) fn end_set(&mut self, set: SetId) {
+        self.sets.remove_with_actions(set);
+        self.fields.remove(&set);
     }
 
     /// The constant set of these ranges; `None` when there are as many as there may be.
@@ -171,30 +188,36 @@ impl Table {
         let name = self.setup.names.family(number.0)?;
         let set = declare(&set_kind, self.id.family, &self.name, &name, false, &tags);
         self.sets.make(number, Some(identity), set, Vec::new());
+        if kind == Kind::FamilyChoice {
+            self.begin_actions(number)?;
+        }
         self.fields.insert(number, joined);
         self.lookups.families.insert(key, number);
         self.lookups.note(number, Origin::Family(key));
         Ok(number)
     }
 
-    /// A place in words that mean the same in another process: the run's chain and signature, and the way down.
-    fn way_to(&self, mut place: PlaceId) -> (Option<(ChainName, Signature)>, Vec<u32>) {
+    /// A place in words that mean the same in another process: chain and signature of the runs, and the way down.
+    fn way_to(&self, mut place: PlaceId) -> (Vec<(ChainName, Signature)>, Vec<u32>) {
         let mut way = Vec::new();
         loop {
             match self.places.at(place) {
                 Some(Place::Below(above, rank)) => {
-                    way.push(rank);
-                    place = above;
+                    way.push(*rank);
+                    place = *above;
                 }
-                Some(Place::Run(run)) => {
-                    let run = self.dispatch.run(run);
-                    let run = run.and_then(|run| {
+                Some(Place::Runs(runs)) => {
+                    let words = runs.iter().filter_map(|run| {
+                        let run = self.dispatch.run(*run)?;
                         let chain = self.graph.at(run.chain)?.name.clone();
                         Some((chain, self.rules.signature(run.signature)?.clone()))
                     });
-                    return (run, way);
+                    let mut words: Vec<(ChainName, Signature)> = words.collect();
+                    // Numbers of runs differ from process to process, and with them their order.
+                    words.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| Hash::of(&a.1).cmp(&Hash::of(&b.1))));
+                    return (words, way);
                 }
-                None => return (None, way),
+                None => return (Vec::new(), way),
             }
         }
     }

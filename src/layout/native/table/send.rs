@@ -10,6 +10,7 @@ use super::{
 };
 use crate::layout::native::declare::DIRECTORY_KEY_LEN;
 use crate::layout::native::sets::Value;
+use crate::layout::native::sets::actions_of;
 use crate::name::ChainName;
 use crate::nft::ElementData;
 use crate::nft::Policy;
@@ -152,7 +153,7 @@ impl Table {
             Form::To(body) | Form::MemberTo(_, body) => self.bodies.at(body).map(|body| &body.name),
             _ => None,
         };
-        let actions = self.sets.name(super::ACTIONS);
+        let actions = set.and_then(|set| self.sets.name(actions_of(set)));
         let code = match (item.form, set.and_then(|set| self.sets.name(set)), actions) {
             (Form::Member(_) | Form::MemberTo(..), Some(set), _) => Code::Member { set, fields },
             (Form::Choose(_), Some(map), Some(actions)) => Code::Choose { map, actions, fields },

@@ -179,3 +179,22 @@ fn beyond_the_bound_rules_stay_rules() {
     let long = chains(&delta).into_iter().filter(|chain| chain.rules.as_ref().is_some_and(|rules| rules.len() == 10));
     assert_eq!(long.count(), 2);
 }
+
+#[test]
+fn a_dispatcher_below_a_dispatcher_has_actions_of_its_own() {
+    let (mut model, mut compiler) = (ports(20), compiler(&Native::default()));
+    for port in 0..20 {
+        let name = InterfaceMatch::new(&format!("tap{port}")).unwrap();
+        model.filter().v4().chain("FORWARD").unwrap().append(Rule::new().output(name).jump(chain("$sg"))).unwrap();
+    }
+    let delta = update(&mut compiler, &mut model);
+    let sets = || delta.tables.iter().flat_map(|table| &table.sets);
+    let number = |name: &str| name.rsplit('/').next().map(str::to_owned);
+    let numbers = |part: &str| {
+        let of_part = sets().filter(|set| set.name.as_str().contains(part));
+        of_part.filter_map(|set| number(set.name.as_str())).collect::<std::collections::BTreeSet<_>>()
+    };
+    // FORWARD, `sg`, INPUT and the jumps to `s`; and the zones, which are values.
+    assert_eq!(numbers("/actions/").len(), 4);
+    assert!(numbers("/actions/").is_subset(&(&numbers("/map/") | &numbers("/family/"))));
+}
