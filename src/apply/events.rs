@@ -29,7 +29,7 @@ pub(super) fn applied(adopted: Option<usize>, changes: &[NativeChange], report: 
     for fallback in &report.fallbacks {
         match fallback {
             Fallback::Feature { .. } | Fallback::Table { .. } => info!("{fallback}"),
-            Fallback::Extension { .. } => debug!("{fallback}"),
+            Fallback::Extension { .. } | Fallback::Unfolded { .. } => debug!("{fallback}"),
         }
     }
 }

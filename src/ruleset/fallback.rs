@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use crate::name::ChainName;
 use crate::wrap::TableId;
 
 /// Something that was done in another form, and why.
@@ -31,6 +32,15 @@ pub enum Fallback {
         /// Why no native expression does.
         reason: &'static str,
     },
+    /// Rules stand as they are written, because the table has as many constant sets as it may have.
+    Unfolded {
+        /// Their table.
+        table: TableId,
+        /// Their chain.
+        chain: ChainName,
+        /// How many rules sets would stand for.
+        rules: usize,
+    },
     /// The kernel lacks a feature.
     Feature {
         /// The feature, with the version that brought it.
@@ -47,6 +57,9 @@ impl fmt::Display for Fallback {
                 write!(f, "xt extension {part} in {rules} rule{}: {reason}", if *rules == 1 { "" } else { "s" })
             }
             Self::Table { table, part, reason } => write!(f, "table {table} stands with iptables for {part}: {reason}"),
+            Self::Unfolded { table, chain, rules } => {
+                write!(f, "{rules} rules of {table} {chain} are not folded: the table has as many sets as it may have")
+            }
             Self::Feature { missing, instead } => write!(f, "the kernel has no {missing}: {instead}"),
         }
     }

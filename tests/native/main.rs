@@ -8,11 +8,16 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "../support/agree.rs"]
+mod agree;
 #[path = "../support/canonical.rs"]
 mod canonical;
 #[path = "../support/lab.rs"]
 mod lab;
+#[path = "../support/random/mod.rs"]
+mod random;
 
+mod adoption;
 mod basics;
 mod beside;
 mod owner;

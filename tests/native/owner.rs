@@ -29,6 +29,19 @@ scenarios! {
         settle(&mut second);
     }
 
+    /// The kernel takes no new base chain after a take-over and no new policy before it, in one transaction.
+    fn a_takeover_brings_base_chains_and_policies_along(connect) {
+        let text = |chains: &str| format!("*filter\n{chains}-A INPUT -p udp -j DROP\nCOMMIT\n");
+        let model = |chains: &str| whole(nftwrap::rule::Family::Ipv4, &text(chains));
+        native(model(":INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"), connect()).apply().unwrap();
+        let mut next = native(model(":INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n"), connect());
+        let generation = connect().generation().unwrap();
+        next.check().unwrap();
+        next.apply().unwrap();
+        assert_eq!(connect().generation().unwrap(), generation + 1, "one transaction");
+        settle(&mut next);
+    }
+
     /// What an operator wants to know is logged, once.
     fn adoption_and_takeover_are_logged(connect) {
         let mut first = native(host(5), connect());

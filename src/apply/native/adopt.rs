@@ -66,7 +66,8 @@ fn next(numbers: impl Iterator<Item = u32>) -> u32 {
 /// The number in a name that the compiler made: `C/7`, `C/map/7`.
 fn number(group: &Group<'_>, name: &str) -> Option<u32> {
     let rest = name.strip_prefix(group.prefix())?.strip_prefix('/')?;
-    rest.rsplit('/').next()?.parse().ok()
+    // Larger ones nobody of us gave.
+    rest.rsplit('/').next()?.parse().ok().filter(|number| *number < 1 << 31)
 }
 
 fn tags(userdata: Option<&[u8]>) -> Tags {

@@ -204,7 +204,6 @@ impl<S: Source> Memory<S> {
         leftovers.count(report);
         report.count_native(&changes);
         report.generation = guard.unwrap_or(0);
-        report.fallbacks = if adopted.is_some() { self.standing_fallbacks() } else { Vec::new() };
         let known = adopted.is_none() && self.state.is_some();
         let kernel = RefCell::new(kernel);
         let ipsets = AskedIpsets::new(&kernel);

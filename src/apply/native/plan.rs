@@ -3,9 +3,12 @@
 //! Owns: the order of operations in a table, and which rules of a changed chain stay.
 //! Never: passes over what did not change: the work is that of the [`Delta`].
 //!
-//! Invariant: within a table, what is looked up or jumped to comes first, what is no longer used goes last: sets, chains,
-//! the elements of new sets, rules, elements that go, elements that come, chains that go, sets that go. No rule
-//! refers to another table.
+//! Invariant: within a table, what is looked up or jumped to comes first, what is no longer used goes last: base chains,
+//! the take-over, sets, chains, the elements of new sets, rules, elements that go, elements that come, chains that go,
+//! sets that go. No rule refers to another table.
+//!
+//! The kernel takes no new base chain in a table that the same transaction takes over, and no take-over after a new policy
+//! (`nf_tables_addchain`, `nft_table_pending_update`), which is why base chains come before it and all else after it.
 
 use std::num::NonZeroU64;
 
@@ -38,6 +41,8 @@ pub(super) struct Planner<'a> {
     pub(super) target: &'a dyn Fn(TableId, &Item) -> Option<ChainName>,
     /// The change that makes a table.
     pub(super) new_table: &'a dyn Fn(TableId) -> NativeChange,
+    /// Tables to take over.
+    pub(super) claims: Vec<NativeChange>,
     pub(super) changes: Vec<NativeChange>,
     pub(super) pending: Pending,
     /// Chains that all components share and that this plan makes.
@@ -47,7 +52,9 @@ pub(super) struct Planner<'a> {
 impl Planner<'_> {
     /// Plans all tables of a delta.
     pub(super) fn delta(&mut self, delta: Delta) -> Result<(), Unplanned> {
-        delta.tables.into_iter().try_for_each(|table| self.table(table))
+        delta.tables.into_iter().try_for_each(|table| self.table(table))?;
+        self.changes.append(&mut self.claims);
+        Ok(())
     }
 
     fn table(&mut self, delta: TableDelta) -> Result<(), Unplanned> {
@@ -57,11 +64,17 @@ impl Planner<'_> {
             self.pending.emptied.push(table);
         }
         let mut later = Later::default();
+        let mut filled = Vec::new();
+        let is_new_base = |chain: &ChainDelta| matches!(&chain.fate, Fate::New(head) if head.base.is_some());
+        let (bases, chains): (Vec<_>, Vec<_>) = delta.chains.into_iter().partition(is_new_base);
+        for chain in bases {
+            filled.extend(self.chain(table, chain, &mut later)?);
+        }
+        self.changes.extend(self.claims.extract_if(.., |claim| claim.table() == table));
         for set in delta.sets {
             self.set(table, set, &mut later);
         }
-        let mut filled = Vec::new();
-        for chain in delta.chains {
+        for chain in chains {
             filled.extend(self.chain(table, chain, &mut later)?);
         }
         self.changes.append(&mut later.first_elements);

@@ -27,7 +27,7 @@ use crate::layout::native::{Delta, Item, TableDelta};
 use crate::name::ChainName;
 use crate::nft::TableFlags;
 use crate::nft::expr::{Expr, Immediate, Operand, Verdict};
-use crate::ruleset::NativeChange;
+use crate::ruleset::{Fallback, NativeChange};
 use crate::wrap::{Model, TableId};
 
 /// How often reading starts again when the generation moves.
@@ -53,6 +53,7 @@ impl<S: Source> Memory<S> {
         }
         let delta = delta?;
         report.compile += compiling.elapsed();
+        report.fallbacks = unfolded(&delta).collect();
         let Some(state) = &self.state else { return Err(Attempt::Stale) };
         let planning = Instant::now();
         let (changes, pending) = self.plan(model, &kernel, &ipsets, &state.standing, delta, Vec::new())?;
@@ -90,6 +91,7 @@ impl<S: Source> Memory<S> {
                 return Err(error.into());
             }
             let delta = delta?;
+            report.fallbacks = self.standing_fallbacks().into_iter().chain(unfolded(&delta)).collect();
             report.compile += compiling.elapsed();
 
             let planning = Instant::now();
@@ -210,7 +212,7 @@ impl<S: Source> Memory<S> {
         Ok((delta, standing))
     }
 
-    /// The changes that come before all others: tables that are taken over, made anew or no longer wanted.
+    /// The changes to tables as such: those that are taken over, made anew or no longer wanted.
     pub(super) fn first(
         &self,
         found: &Found,
@@ -255,6 +257,8 @@ impl<S: Source> Memory<S> {
             self.source.program(table, item, ipsets, &mut program).ok()?;
             jump_target(&program)
         };
+        let is_claim = |change: &NativeChange| matches!(change, NativeChange::AddTable { userdata: None, .. });
+        let (claims, first) = first.into_iter().partition(is_claim);
         let mut dump = |family, table: &_, chain: Option<&_>| kernel.borrow_mut().rules(family, table, chain);
         let mut planner = Planner {
             model,
@@ -263,6 +267,7 @@ impl<S: Source> Memory<S> {
             handles: Handles::new(&mut dump, &name),
             target: &target,
             new_table: &new_table,
+            claims,
             changes: first,
             pending: Pending::default(),
             made: Vec::new(),
@@ -285,6 +290,18 @@ impl<S: Source> Memory<S> {
         };
         Ok(*self.flags.insert(if owned { OWNED } else { TableFlags::empty() }))
     }
+}
+
+/// What could not be folded.
+fn unfolded(delta: &Delta) -> impl Iterator<Item = Fallback> + '_ {
+    delta.tables.iter().flat_map(|table| {
+        let fallback = |(chain, rules): &(ChainName, usize)| Fallback::Unfolded {
+            table: table.id,
+            chain: chain.clone(),
+            rules: *rules,
+        };
+        table.unfolded.iter().map(fallback)
+    })
 }
 
 /// The tables that changes delete for good.

@@ -33,6 +33,7 @@ impl<S: Source> Memory<S> {
     ) -> Result<Planned, Attempt> {
         let reading = Instant::now();
         let mut planned = self.remove_tables(model, kernel)?;
+        report.fallbacks.clear();
         planned.leftovers = self.leftovers(model, kernel, planned.guard.unwrap_or_default())?;
         report.read += reading.elapsed();
         Ok(planned)
