@@ -21,7 +21,6 @@ use crate::host;
 use crate::jobs::PATIENCE;
 use crate::report::{Sample, Session};
 use crate::support::failure::Failure;
-use crate::support::layout::manager;
 use crate::support::replay::batches;
 use crate::{Candidate, Scenario};
 
@@ -70,7 +69,7 @@ fn session<T: Transport>(
     let mut model = Model::builder().component(component).ipv6(false).build()?;
     host::add(&mut model, file)?;
     let modelled = start.elapsed() - parsed;
-    let mut manager = manager(model, open()?, layout)?;
+    let mut manager = Manager::with_kernel_and_layout(model, open()?, layout.clone());
     let report = manager.apply()?;
     session.load = vec![Sample { total: start.elapsed(), edit: Some(parsed + modelled) }];
     session.parts = vec![

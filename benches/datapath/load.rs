@@ -13,7 +13,6 @@ use crate::fleet::{Fleet, text};
 use crate::host;
 use crate::support::command::{Scratch, nft};
 use crate::support::failure::Failure;
-use crate::support::layout::manager;
 
 /// Who writes the rules.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ impl Candidate {
                 let component = WrapName::from_str(fleet.shape.component())?;
                 let mut model = Model::builder().component(component).ipv6(false).build()?;
                 host::add(&mut model, host::parse(&text::save(fleet, "$"))?)?;
-                let mut manager = manager(model, Live::open_in(router)?, layout)?;
+                let mut manager = Manager::with_kernel_and_layout(model, Live::open_in(router)?, layout.clone());
                 manager.apply()?;
                 return Ok(Loaded(Some(manager)));
             }

@@ -2,7 +2,6 @@
 
 pub(crate) mod command;
 pub(crate) mod failure;
-pub(crate) mod layout;
 pub(crate) mod machine;
 pub(crate) mod numbers;
 pub(crate) mod plot;
