@@ -12,10 +12,15 @@ use super::failure::Failure;
 /// `NFNL_MSG_BATCH_BEGIN`, which tells batches from dump requests.
 const BATCH_BEGIN: u16 = 0x10;
 
+/// `NFNL_MSG_BATCH_END`, which only batches that are to take effect have: the kernel is asked what it can by others.
+const BATCH_END: u16 = 0x11;
+
 /// The batches among what a recorder has seen.
 pub(crate) fn batches(sent: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
-    let kind = |datagram: &Vec<u8>| datagram.get(4..6).and_then(|kind| kind.try_into().ok()).map(u16::from_ne_bytes);
-    sent.into_iter().filter(move |datagram| kind(datagram) == Some(BATCH_BEGIN))
+    sent.into_iter().filter(|datagram| {
+        let mut kinds = Messages::new(datagram).map_while(Result::ok).map(|message| message.header.kind);
+        kinds.next() == Some(BATCH_BEGIN) && kinds.last() == Some(BATCH_END)
+    })
 }
 
 /// Sends one batch; the kernel has run it when the call returns.

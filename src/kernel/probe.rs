@@ -40,13 +40,21 @@ pub struct Features {
 /// [`CommitError`] when the kernel cannot be asked, or the right is missing.
 pub fn features<K: Kernel + ?Sized>(kernel: &mut K) -> Result<Features, CommitError> {
     let table = Table { flags: TableFlags::OWNER, ..probe_table()? };
-    let persist = Table { flags: TableFlags::OWNER | TableFlags::PERSIST, ..probe_table()? };
     Ok(Features {
         table_owner: accepted(kernel, None, |b| b.create_table(&table, Origin(0)))?,
-        table_persist: accepted(kernel, None, |b| b.create_table(&persist, Origin(0)))?,
+        table_persist: outliving_tables(kernel)?,
         chain_userdata: chain_userdata(kernel)?,
         batch_generation: batch_generation(kernel)?,
     })
+}
+
+/// Asks for [`Features::table_persist`] alone, which only kernels with [`Features::table_owner`] have.
+///
+/// # Errors
+/// As [`features`].
+pub fn outliving_tables<K: Kernel + ?Sized>(kernel: &mut K) -> Result<bool, CommitError> {
+    let table = Table { flags: TableFlags::OWNER | TableFlags::PERSIST, ..probe_table()? };
+    accepted(kernel, None, |b| b.create_table(&table, Origin(0)))
 }
 
 /// A table that is not there: the name is too odd for anybody to have it.

@@ -70,8 +70,11 @@ pub(crate) struct Memory<S> {
     source: S,
     component: Option<WrapName>,
     shared: bool,
-    /// The flags of our tables, once the kernel was asked what it can.
-    flags: Option<TableFlags>,
+    /// The flags of our tables.
+    flags: TableFlags,
+    /// Whether the kernel was asked if it has them. To ask costs as much as a small host's load (an aborted batch waits for
+    /// all processors), so it is only asked when it refuses something, or when nothing is to be sent.
+    asked: bool,
     state: Option<State>,
     /// Tables that stand with those of iptables, and the part that the kernel takes only there.
     beside: BTreeMap<TableId, Bound>,
@@ -103,7 +106,9 @@ struct Planned {
 impl<S: Source> Memory<S> {
     /// Nothing is known yet.
     pub(crate) fn new(source: S, component: Option<WrapName>, shared: bool) -> Self {
-        Self { source, component, shared, flags: None, state: None, beside: BTreeMap::new(), buffer: Vec::new() }
+        let flags = if shared { TableFlags::empty() } else { OWNED };
+        let beside = BTreeMap::new();
+        Self { source, component, shared, flags, asked: shared, state: None, beside, buffer: Vec::new() }
     }
 
     /// Forgets what is known of the kernel, so that the next application reads it anew.
@@ -156,10 +161,14 @@ impl<S: Source> Memory<S> {
         mode: Mode,
         report: &mut Report,
     ) -> Result<Plan, Attempt> {
+        if mode == Mode::Plan {
+            self.ask_flags(kernel)?;
+        }
         let mut outcome = self.transact(model, kernel, mode, report);
         while let Err(Attempt::Failed(error)) = &outcome
-            && self.leave_out(error)
+            && (self.leave_out(error) || self.lacks_flags(error, kernel)?)
         {
+            *report = Report { attempts: report.attempts, ..Report::new("native") };
             outcome = self.transact(model, kernel, mode, report);
         }
         if outcome.is_ok() && mode == Mode::Commit {
@@ -295,7 +304,7 @@ impl<S: Source> Memory<S> {
 
     /// What the kernel lacks for the flags that our tables should have.
     fn lacks(&self) -> Option<Fallback> {
-        (!self.shared && self.flags.is_some_and(|flags| flags != OWNED)).then_some(Fallback::Feature {
+        (!self.shared && self.flags != OWNED).then_some(Fallback::Feature {
             missing: "tables whose owner they outlive (flags owner and persist, Linux 6.9)",
             instead: "the tables are plain, and others can change them",
         })
@@ -311,7 +320,7 @@ impl<S: Source> Memory<S> {
         model: &mut Model,
     ) -> u32 {
         let generation = guard.map_or(0, |guard| if sent { next_generation(guard) } else { guard });
-        let owned = self.flags == Some(OWNED);
+        let owned = self.flags == OWNED;
         let guard = Some(generation).filter(|_| !owned);
         match (adopted, &mut self.state) {
             (None, Some(state)) => {

@@ -68,7 +68,7 @@ impl<S: Source> Memory<S> {
         kernel: &mut K,
         report: &mut Report,
     ) -> Result<Planned, Attempt> {
-        let flags = self.learn_flags(kernel)?;
+        let flags = self.flags;
         let mut remade = HashSet::new();
         loop {
             let reading = Instant::now();
@@ -245,7 +245,7 @@ impl<S: Source> Memory<S> {
         delta: Delta,
         first: Vec<NativeChange>,
     ) -> Result<(Vec<NativeChange>, Pending), Attempt> {
-        let flags = self.flags.unwrap_or_default();
+        let flags = self.flags;
         let name = |table| self.source.table_name(table);
         let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
         let new_table = |id| {
@@ -279,16 +279,22 @@ impl<S: Source> Memory<S> {
         Ok((planner.changes, planner.pending))
     }
 
-    /// The flags that our tables are to have.
-    fn learn_flags<K: Kernel + ?Sized>(&mut self, kernel: &mut K) -> Result<TableFlags, Error> {
-        if let Some(flags) = self.flags {
-            return Ok(flags);
+    /// Whether the kernel refused flags of our tables. From now on they have none then.
+    pub(super) fn lacks_flags<K: Kernel + ?Sized>(&mut self, error: &Error, kernel: &mut K) -> Result<bool, Error> {
+        let lacking = matches!(error, Error::Refused(_)) && self.ask_flags(kernel)?;
+        if lacking {
+            self.forget();
         }
-        let owned = !self.shared && {
-            let features = probe::features(kernel).map_err(Error::Commit)?;
-            features.table_owner && features.table_persist
-        };
-        Ok(*self.flags.insert(if owned { OWNED } else { TableFlags::empty() }))
+        Ok(lacking)
+    }
+
+    /// Asks the kernel, once, whether it has the flags that our tables are to have. Returns whether it does not.
+    pub(super) fn ask_flags<K: Kernel + ?Sized>(&mut self, kernel: &mut K) -> Result<bool, Error> {
+        if std::mem::replace(&mut self.asked, true) || probe::outliving_tables(kernel).map_err(Error::Commit)? {
+            return Ok(false);
+        }
+        self.flags = TableFlags::empty();
+        Ok(true)
     }
 }
 

@@ -11,7 +11,9 @@
 //! Invariant: height and effects of a chain are those of its rules and of the chains that these lead to; a change goes up
 //! only as far as it changes anything.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
 
 use super::analysis::Effects;
 use super::dispatch::ChainIx;
@@ -147,7 +149,9 @@ impl Graph {
         }
         let (height, below) = self.below(edge);
         self.change(from, (None, height), (Effects::empty(), edge.effects));
-        self.change(from, (None, None), (Effects::empty(), below));
+        if !below.is_empty() {
+            self.change(from, (None, None), (Effects::empty(), below));
+        }
     }
 
     /// Takes a rule back.
@@ -158,13 +162,17 @@ impl Graph {
             node.referrers.remove(&(from, rule));
         }
         self.change(from, (height, None), (edge.effects, Effects::empty()));
-        self.change(from, (None, None), (below, Effects::empty()));
+        if !below.is_empty() {
+            self.change(from, (None, None), (below, Effects::empty()));
+        }
     }
 
     /// Counts one rule's height and effects anew, and goes up while that changes the chain's own.
     fn change(&mut self, ix: ChainIx, height: (Option<u8>, Option<u8>), effects: (Effects, Effects)) {
-        let mut work = vec![(ix, height, effects)];
-        while let Some((ix, (lower, higher), (without, with))) = work.pop() {
+        // Most changes end where they begin, and then the list takes no memory.
+        let mut first = Some((ix, height, effects));
+        let mut work = Vec::new();
+        while let Some((ix, (lower, higher), (without, with))) = first.take().or_else(|| work.pop()) {
             let Some(node) = self.at_mut(ix) else { continue };
             let (height, effects) = (node.height(), node.effects());
             count(&mut node.below, lower.map(usize::from), higher.map(usize::from));

@@ -9,8 +9,9 @@
 //! Invariant: equal rules have one number, comments included; a number lives while anything uses it.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::analysis::{self, Action, Effects, Verdict};
 use super::dispatch::SignatureId;

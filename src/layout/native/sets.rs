@@ -9,7 +9,9 @@
 //!
 //! Invariant: what was put and taken away again is no change, also when a refused transaction lies in between.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashMap;
 
 use super::declare::{action_key, action_number};
 use super::delta::{Fate, SetDelta};
@@ -126,7 +128,7 @@ impl Sets {
             }
             None => drop(self.new.insert(id)),
         }
-        let known = Known { set: Box::new(set), identity, fixed: fixed.into(), elements: HashMap::new() };
+        let known = Known { set: Box::new(set), identity, fixed: fixed.into(), elements: HashMap::default() };
         self.sets.insert(id, known);
     }
 

@@ -16,8 +16,10 @@
 //! Invariant: two bodies never have the same content, unless they have a name of their own.
 //! Invariant: numbers are not used again, but for a body that comes back before the kernel has heard that it went.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::dispatch::ChainIx;
 use super::hash::Hash;
@@ -139,7 +141,7 @@ impl Bodies {
     /// first of these when there are several.
     fn heir(&self, id: BodyId, leaving: impl Iterator<Item = usize>, moves: &[Move]) -> Option<usize> {
         let body = self.at(id)?;
-        let mut counts: HashMap<&Arc<[Item]>, (usize, usize)> = HashMap::new();
+        let mut counts: HashMap<&Arc<[Item]>, (usize, usize)> = HashMap::default();
         for place in leaving {
             let m = moves.get(place)?;
             let fits = match (body.own, &m.own) {

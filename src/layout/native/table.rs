@@ -18,8 +18,10 @@ mod elements;
 mod lookups;
 mod send;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashSet};
 
 use super::codegen::{self, Code};
 use super::declare::{SetKind, declare};
@@ -74,6 +76,8 @@ struct State {
     kind: Option<ChainKind>,
     policy: Option<Policy>,
     rules: BTreeMap<RuleKey, RuleId>,
+    /// How many of them remember something.
+    unique: usize,
     /// Elements of runs that lead here, and name the chain.
     reached: u32,
     /// Elements of families that do.
@@ -161,10 +165,10 @@ impl Table {
             graph: Graph::default(),
             bodies,
             sets,
-            chains: HashMap::new(),
-            runs: HashMap::new(),
-            fields: HashMap::new(),
-            standing: HashMap::new(),
+            chains: HashMap::default(),
+            runs: HashMap::default(),
+            fields: HashMap::default(),
+            standing: HashMap::default(),
             pending: BTreeMap::new(),
             astray: BTreeSet::new(),
             places: Places::default(),
@@ -172,7 +176,7 @@ impl Table {
             members: BTreeSet::new(),
             lookups: Lookups::default(),
             fillings: BTreeMap::new(),
-            folded: HashMap::new(),
+            folded: HashMap::default(),
             unfolded: BTreeMap::new(),
             dirty: BTreeSet::new(),
             listed: BTreeSet::new(),
@@ -198,13 +202,14 @@ impl Table {
     /// [`Error::Rule`] and [`Error::Reserved`] before anything is changed; [`Error::Model`] when jumps of the model lead
     /// nowhere or in circles, which the next update may find corrected.
     pub(super) fn update(&mut self, table: &wrap::Table, ipsets: &dyn Ipsets) -> Result<TableDelta, Error> {
-        let mut changed: BTreeSet<ChainName> = table.dirty().cloned().collect();
+        let mut changed: BTreeSet<ChainName> = match self.new {
+            true => table.chains().map(|chain| chain.name().clone()).collect(),
+            false => table.dirty().cloned().collect(),
+        };
         changed.extend(self.open.iter().cloned());
-        if self.new {
-            changed.extend(table.chains().map(|chain| chain.name().clone()));
-        }
+        let mut checked = HashSet::default();
         for name in &changed {
-            self.check_rules(table, name, ipsets)?;
+            self.check_rules(table, name, ipsets, &mut checked)?;
         }
         for name in &changed {
             self.edit(table, name);
@@ -226,8 +231,14 @@ impl Table {
         (!self.new && !self.open.contains(chain.name())).then(|| chain.edits())?
     }
 
-    /// Refuses rules that have no program, before anything is changed.
-    fn check_rules(&self, table: &wrap::Table, name: &ChainName, ipsets: &dyn Ipsets) -> Result<(), Error> {
+    /// Refuses rules that have no program, before anything is changed. `checked` has the addresses of rules that have one.
+    fn check_rules(
+        &self,
+        table: &wrap::Table,
+        name: &ChainName,
+        ipsets: &dyn Ipsets,
+        checked: &mut HashSet<usize>,
+    ) -> Result<(), Error> {
         let mut program = Program::default();
         let Some(chain) = table.chain(name) else { return Ok(()) };
         if self.setup.names.is_ours(name) {
@@ -235,7 +246,7 @@ impl Table {
         }
         let mut check = |entry: &wrap::Entry| {
             let rule = entry.rule();
-            if self.rules.knows(rule) {
+            if !checked.insert(Arc::as_ptr(rule).addr()) || self.rules.knows(rule) {
                 return Ok(());
             }
             let written = codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program);
@@ -312,6 +323,7 @@ impl Table {
         }
         if let Some(state) = self.chains.get_mut(&ix) {
             state.rules.insert(key, id);
+            state.unique += usize::from(self.rules.at(id).is_some_and(|known| known.unique));
         }
         let edge = Edge { effects: self.rules.at(id).map(|known| known.effects).unwrap_or_default(), target };
         self.graph.link(ix, key, edge);
@@ -328,6 +340,9 @@ impl Table {
             self.dispatch.remove(ix, key);
         }
         let Some(known) = self.rules.at(id) else { return };
+        if let Some(state) = self.chains.get_mut(&ix) {
+            state.unique = state.unique.saturating_sub(usize::from(known.unique));
+        }
         let target = known.target().and_then(|name| self.graph.find(name));
         let edge = Edge { effects: known.effects, target };
         self.graph.unlink(ix, key, edge);

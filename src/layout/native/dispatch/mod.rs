@@ -34,8 +34,10 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+
+use foldhash::HashMap;
 
 use self::pending::Pending;
 use self::stored::{Count, Groups, Head, Stored};
@@ -204,10 +206,10 @@ impl Index {
         Self {
             family,
             fields: Vec::new(),
-            heads: HashMap::new(),
+            heads: HashMap::default(),
             rules: BTreeMap::new(),
             twins: BTreeSet::new(),
-            counts: HashMap::new(),
+            counts: HashMap::default(),
             active: BTreeSet::new(),
             actions: BTreeMap::new(),
             plain: BTreeMap::new(),

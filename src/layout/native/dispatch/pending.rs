@@ -4,7 +4,9 @@
 //! Never: is asked how things are; the index is.
 
 use std::collections::hash_map::Entry as Bucket;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashMap;
 
 use super::stored::Head;
 use super::{ChainIx, Changes, ElementChange, Elements, Index, RuleChange, RunChange, RunId, Standing, whole};

@@ -4,8 +4,10 @@
 //! a chain is loaded.
 //! Never: forgets which run was which: each new group takes the number of the old one that it has most rules of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+
+use foldhash::HashMap;
 
 use super::stored::{Group, Stored};
 use super::{ChainIx, DISPATCH_MIN, Index, RunId, SignatureId, whole};
@@ -80,8 +82,8 @@ impl Index {
     fn regroup(&self, chain: ChainIx, barriers: &BTreeSet<RuleKey>) -> (Vec<Row>, Vec<Group>) {
         let apart = self.heads.get(&chain).is_some_and(|head| head.apart);
         let (mut rows, mut groups): (Vec<Row>, Vec<Group>) = (Vec::new(), Vec::new());
-        let mut layers: HashMap<(SignatureId, &Key), u32> = HashMap::new();
-        let mut open: HashMap<(SignatureId, u32), usize> = HashMap::new();
+        let mut layers: HashMap<(SignatureId, &Key), u32> = HashMap::default();
+        let mut open: HashMap<(SignatureId, u32), usize> = HashMap::default();
         let mut last = None;
         for (rule, stored) in whole(&self.rules, chain) {
             let keyed = stored.signature.filter(|_| self.is_keyed(chain, stored));
@@ -112,7 +114,7 @@ impl Index {
 
     /// The number of each new group: that of the old one that it has most rules of, if no other has more of it.
     fn number(&mut self, chain: ChainIx, rows: &[Row], groups: &[Group]) -> Vec<u32> {
-        let mut shared: HashMap<(u32, usize), usize> = HashMap::new();
+        let mut shared: HashMap<(u32, usize), usize> = HashMap::default();
         for row in rows {
             if let Some(both) = row.old.zip(row.new) {
                 *shared.entry(both).or_default() += 1;
@@ -120,7 +122,7 @@ impl Index {
         }
         let mut shared: Vec<_> = shared.into_iter().map(|((old, new), count)| (count, new, old)).collect();
         shared.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.cmp(b)));
-        let mut given: HashMap<usize, u32> = HashMap::new();
+        let mut given: HashMap<usize, u32> = HashMap::default();
         let mut taken: BTreeSet<u32> = BTreeSet::new();
         for (_, new, old) in shared {
             if !given.contains_key(&new) && taken.insert(old) {

@@ -11,7 +11,9 @@
 //!
 //! How it is tested: random changes, told now and then, against counts from scratch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 /// The fewest different rules that make a family.
 pub(crate) const FAMILY_MIN: u32 = 8;

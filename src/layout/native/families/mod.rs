@@ -29,8 +29,9 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::ops::Range;
+
+use foldhash::HashMap;
 
 use super::field::{Fields, Key};
 use super::folding::{Folded, Once, fold};

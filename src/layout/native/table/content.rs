@@ -45,15 +45,14 @@ impl Table {
         let state = self.chains.get(&ix).ok_or_else(inconsistent)?;
         let common = self.setup.is_common(kind);
         let dispatches = self.dispatch.is_dispatcher(ix);
-        let unique = state.rules.values().any(|id| self.rules.at(*id).is_some_and(|known| known.unique));
-        let rules: Vec<RuleId> = state.rules.values().copied().collect();
-        let content = match (dispatches, common) {
-            (true, _) => {
-                self.hold(ix, Vec::new());
-                self.dispatched(ix)?
-            }
-            (false, true) => self.plain(&rules)?.into(),
-            (false, false) => self.body(ix, &rules)?,
+        let unique = state.unique > 0;
+        let content = if dispatches {
+            // It may have ten thousand rules of which one has changed: what is looked at is the few that they become.
+            self.hold(ix, Vec::new());
+            self.dispatched(ix)?
+        } else {
+            let rules: Vec<RuleId> = state.rules.values().copied().collect();
+            if common { self.plain(&rules)?.into() } else { self.body(ix, &rules)? }
         };
         let shared = matches!(kind, ChainKind::Wrapped | ChainKind::Shared) && !common;
         // Rules that remember something, such as a limit, remember it for their own chain.

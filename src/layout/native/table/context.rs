@@ -16,7 +16,9 @@
 //! Invariant: contexts and counts are a function of the model's rules and of the runs they stand in.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use foldhash::HashMap;
 
 use super::{ChainIx, ChainKind, Passes, RuleId, RunId, Table};
 use crate::layout::native::field::{Fields, Key};

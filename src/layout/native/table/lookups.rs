@@ -7,8 +7,10 @@
 //!
 //! Invariant: equal constants are one set; a piece of a template is one set at each place.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::context::{Context, Place, PlaceId};
 use super::{SetId, SetKind, Table, declare};
