@@ -92,6 +92,23 @@ scenarios! {
         assert!(connect().tables(Family::Ip).unwrap().is_empty());
     }
 
+    /// The name of one component can begin as what the other's compiler makes.
+    fn components_whose_names_begin_alike_leave_each_other_alone(connect) {
+        let names = ["nova", "nova/map", "nova/1"];
+        let mut managers: Vec<_> = names.map(|name| sharing(host_of(name, 12), connect())).into();
+        managers.iter_mut().for_each(|manager| drop(manager.apply().unwrap()));
+        let nothing_is_missing = |managers: &mut Vec<Manager<_>>| {
+            for manager in managers {
+                manager.refresh();
+                let plan: Vec<String> = manager.plan().unwrap().native().iter().map(ToString::to_string).collect();
+                assert!(plan.is_empty(), "{plan:#?}");
+            }
+        };
+        nothing_is_missing(&mut managers);
+        managers.remove(0).flush().unwrap();
+        nothing_is_missing(&mut managers);
+    }
+
     /// A table that becomes shared, or stops to be, is not the same table.
     fn a_table_of_another_kind_is_not_taken(connect) {
         let mut alone = native(host(3), connect());

@@ -70,7 +70,7 @@ impl Group<'_> {
                 Verdict::Ours
             }
             Some(userdata::Owner { component: Some(_), .. }) => Verdict::Other,
-            _ if self.made_here(name.as_str()) => Verdict::Ours,
+            _ if self.behind_prefix(name.as_str()).is_some_and(is_number) => Verdict::Ours,
             _ => Verdict::Shared,
         }
     }
@@ -84,11 +84,16 @@ impl Group<'_> {
 
     /// Whether a named set is ours.
     pub(super) fn is_our_set(&self, name: &SetName) -> bool {
-        !self.shared || self.made_here(name.as_str())
+        let made_here = |rest: &str| match rest.split_once('/') {
+            None => rest == "chains",
+            Some((kind, number)) => matches!(kind, "actions" | "map" | "set" | "family") && is_number(number),
+        };
+        !self.shared || self.behind_prefix(name.as_str()).is_some_and(made_here)
     }
 
-    fn made_here(&self, name: &str) -> bool {
-        name.strip_prefix(self.prefix()).is_some_and(|rest| rest.starts_with('/'))
+    /// What follows the component's name and a slash. Another component's name may go on there, so all of it is looked at.
+    fn behind_prefix<'n>(&self, name: &'n str) -> Option<&'n str> {
+        name.strip_prefix(self.prefix())?.strip_prefix('/')
     }
 
     /// The mark in the user data of our tables.
@@ -102,6 +107,10 @@ impl Group<'_> {
     pub(super) fn new_table(&self, id: TableId, flags: TableFlags) -> Table {
         Table { flags, userdata: Some(self.mark()), ..Table::new(Family::from(id.family), self.table_name(id)) }
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The prefix of a model without a component.
