@@ -8,7 +8,7 @@ use nftwrap::kernel::{Errno, Fake, Kernel};
 use nftwrap::layout::{Layout, Native};
 use nftwrap::nft;
 use nftwrap::rule::Family;
-use nftwrap::wrap::Model;
+use nftwrap::wrap::{Model, TableKind};
 use nftwrap::{Error, Manager};
 
 use crate::canonical::canonical;
@@ -97,6 +97,26 @@ scenarios! {
         assert!(connect().tables(nft::Family::Ip6).unwrap().is_empty());
         settle(&mut manager);
         assert!(!connect().tables(nft::Family::Ip).unwrap().is_empty());
+    }
+
+    /// Base chains stand where iptables has them, or as far before or behind as is asked; a change of that is a change
+    /// like any other.
+    fn base_chains_stand_at_their_priorities(connect) {
+        for offset in [0, -10, 7] {
+            let layout = Layout::Native(Native { priority: offset, ..Native::default() });
+            let mut manager = Manager::with_kernel_and_layout(host(10), connect(), layout);
+            settle(&mut manager);
+            let chains = connect().chains(nft::Family::Ip).unwrap();
+            let mut bases = 0;
+            for (chain, base) in chains.iter().filter_map(|chain| Some((chain, chain.base.as_ref()?))) {
+                let kind = chain.table.as_str().strip_prefix("nova-compute-").and_then(TableKind::from_name).unwrap();
+                let builtin = kind.builtin(chain.name.as_str()).unwrap();
+                let found = (base.hook, base.priority, &*base.kind);
+                assert_eq!(found, (builtin.hook as u32, builtin.priority + offset, builtin.kind), "{kind} {}", chain.name);
+                bases += 1;
+            }
+            assert!(bases > 5, "{chains:?}");
+        }
     }
 
     /// Each pass can be off; the layout stands all the same, and a change of passes is a change like any other.
