@@ -1,4 +1,4 @@
-//! Real packets through wrapped chains in the tables of iptables: what a rule says is what happens.
+//! Real packets through wrapped chains: what a rule says is what happens, and goes on while rules change.
 //!
 //! Two namespaces, joined by a veth pair: a client, and a server whose wrapped chains decide.
 #![allow(
@@ -22,6 +22,7 @@ use std::time::Duration;
 use lab::Lab;
 use nftwrap::Manager;
 use nftwrap::kernel::Live;
+use nftwrap::layout::{Layout, Native, Passes};
 use nftwrap::rule::Family;
 use nftwrap::wrap::{Model, Place, TableKind};
 use nftwrap_compat::parse;
@@ -29,8 +30,10 @@ use nftwrap_compat::parse;
 const CLIENT: &str = "192.0.2.1";
 const SERVER: &str = "192.0.2.2";
 const TOOLS: &[&str] = &["ip", "sleep"];
-/// What has not arrived by then was dropped: the link is in memory.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// What has not arrived by then was dropped: the link is in memory. It is long for a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between packets that are sent without waiting for an answer, for the sake of other tests.
+const BREATH: Duration = Duration::from_micros(100);
 
 /// A client and a server, and the server's wrapped chains.
 struct Net {
@@ -50,7 +53,7 @@ impl Net {
             lab.run(&format!("ip address add {address}/24 dev {device}; ip link set {device} up; ip link set lo up"));
         }
         let net = Self { client, server };
-        assert!(net.udp(4999) && net.tcp(4999) && net.icmp(), "the link works");
+        assert!((0..5).any(|_| net.udp(4999)) && net.tcp(4999) && net.icmp(), "the link works");
         Some(net)
     }
 
@@ -164,6 +167,15 @@ fn established_connections_pass_where_new_ones_do_not() {
     assert!(!net.tcp(5001));
 }
 
+/// Ends the senders, also when the test fails.
+struct Finish<'a>(&'a AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// neutron 14, item 84: while other rules come, go and are replaced, what is blocked stays blocked, without a blink.
 #[test]
 fn not_one_packet_passes_while_rules_change() {
@@ -174,11 +186,13 @@ fn not_one_packet_passes_while_rules_change() {
     socket.set_nonblocking(true).unwrap();
     let done = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
+        let finish = Finish(&done);
         let sender = scope.spawn(|| {
             let socket = net.client.0.run(|| UdpSocket::bind((CLIENT, 0)).unwrap()).unwrap();
             let mut sent = 0_u32;
             while !done.load(Ordering::Relaxed) {
                 sent += u32::from(socket.send_to(b"x", (SERVER, 5000)).is_ok());
+                std::thread::sleep(BREATH);
             }
             sent
         });
@@ -193,11 +207,111 @@ fn not_one_packet_passes_while_rules_change() {
                 server.apply().unwrap();
             }
         }
-        done.store(true, Ordering::Relaxed);
+        drop(finish);
         sender.join().unwrap()
     });
     assert!(sent > 100, "{sent} packets were sent meanwhile");
     assert!(socket.recv(&mut [0; 8]).is_err(), "a packet passed");
+}
+
+/// A host of the native layout that drops what no instance's chain accepts. The client is instance 1, which may send to
+/// port 5001.
+fn host() -> Model {
+    let mut model = Model::builder().component("agent".parse().unwrap()).ipv6(false).build().unwrap();
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    table.set_policy("INPUT", nftwrap::nft::Policy::Drop, None).unwrap();
+    (1..20).for_each(|number| boot(&mut model, number, &[]));
+    model
+}
+
+/// An instance, reached by its address, with one port open to it and more rules before that.
+fn boot(model: &mut Model, number: u32, rules: &[&str]) {
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    let chain = format!("$inst-{number}");
+    let known = table.has_chain(&*chain);
+    table.add_chain(&*chain).unwrap();
+    let open = format!("-p udp --dport {} -j ACCEPT", if number == 1 { 5001 } else { 7000 + number % 3 });
+    let rules = rules.iter().copied().chain([&*open]).map(|rule| parse::rule(rule, Family::Ipv4).unwrap());
+    table.replace_chain(&*chain, rules).unwrap();
+    if !known {
+        let jump = parse::rule(&format!("-s 192.0.2.{number} -j {chain}"), Family::Ipv4).unwrap();
+        table.add_rule("INPUT", jump).unwrap();
+    }
+}
+
+/// While instances come and go, rules change, and one process after another takes the tables over, whatever its passes:
+/// no packet passes that is to be dropped, and none is dropped that is to pass.
+#[test]
+fn filtering_has_no_gap_while_processes_come_and_go() {
+    let Some(net) = Net::new() else { return };
+    let start = |model: Model, passes: Passes| {
+        let layout = Layout::Native(Native { passes, ..Native::default() });
+        let mut manager = Manager::with_kernel_and_layout(model, net.server.kernel(), layout);
+        let report = manager.apply().unwrap();
+        (manager, report)
+    };
+    let (mut manager, _) = start(host(), Passes::all());
+    let bind = |port: u16| net.server.0.run(|| UdpSocket::bind((SERVER, port)).unwrap()).unwrap();
+    let (closed, open) = (bind(5000), bind(5001));
+    closed.set_nonblocking(true).unwrap();
+    open.set_read_timeout(Some(PATIENCE)).unwrap();
+    let done = AtomicBool::new(false);
+    let (dropped, passed) = std::thread::scope(|scope| {
+        let finish = Finish(&done);
+        let socket = || net.client.0.run(|| UdpSocket::bind((CLIENT, 0)).unwrap()).unwrap();
+        let (done, blocked) = (&done, socket());
+        let blocked = scope.spawn(move || {
+            let mut sent = 0_u32;
+            while !done.load(Ordering::Relaxed) {
+                sent += u32::from(blocked.send_to(b"x", (SERVER, 5000)).is_ok());
+                std::thread::sleep(BREATH);
+            }
+            sent
+        });
+        let through = socket();
+        let through = scope.spawn(move || {
+            let mut sent = 0_u32;
+            while !done.load(Ordering::Relaxed) {
+                through.send_to(&sent.to_be_bytes(), (SERVER, 5001)).unwrap();
+                let mut number = [0; 4];
+                let arrived = open.recv(&mut number);
+                assert!(arrived.is_ok() && number == sent.to_be_bytes(), "packet {sent}: {arrived:?}");
+                sent += 1;
+            }
+            sent
+        });
+        for round in 0..60_u32 {
+            let model = manager.model_mut();
+            let rule = format!("-p tcp --dport {} -j ACCEPT", 6000 + round % 7);
+            let rules = [&*rule];
+            boot(model, 1, &rules);
+            boot(model, 20 + round, if round % 2 == 0 { &rules } else { &[] });
+            model
+                .table_mut(Family::Ipv4, TableKind::Filter)
+                .unwrap()
+                .remove_chain(&*format!("$inst-{}", 10 + round))
+                .unwrap();
+            if round % 3 == 0 {
+                manager.apply().unwrap();
+            }
+            if round % 10 == 9 {
+                // What was not applied yet is the next process's.
+                let (model, kernel) = manager.into_parts();
+                drop(kernel);
+                let passes = if round % 20 == 9 { Passes::empty() } else { Passes::all() };
+                (manager, _) = start(model.clone(), passes);
+                let (_, kernel) = manager.into_parts();
+                drop(kernel);
+                let report;
+                (manager, report) = start(model, passes);
+                assert_eq!((report.rules_added, report.rules_deleted, report.elements), (0, 0, 0), "{report:?}");
+            }
+        }
+        drop(finish);
+        (blocked.join().unwrap(), through.join().unwrap())
+    });
+    assert!(dropped > 100 && passed > 100, "{dropped} and {passed} packets were sent meanwhile");
+    assert!(closed.recv(&mut [0; 8]).is_err(), "a packet passed");
 }
 
 /// A rule at the top decides before one that was there first.
