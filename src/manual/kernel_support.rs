@@ -11,10 +11,10 @@
 //! | extended acknowledgements | 4.12 | text and place of an error | not probed: without it errors are only a number |
 //! | generation in a batch | 4.11 (8c4d4e8b5626) | the guard against lost updates | `batch_generation` of [`Features`](crate::kernel::probe::Features): a batch of a wrong generation must be refused |
 //! | user data of chains | 5.10 (002f21765320) | a chain says whose it is | `chain_userdata`: too much of it must be refused |
-//! | tables with an owner | 5.12 (6001a930ce03) | not used yet: the native layout | `table_owner`: a batch that is checked and dropped |
-//! | owned tables that persist | 6.9 (da5141bbe0c2) | not used yet: the native layout | `table_persist`: the same |
+//! | tables with an owner | 5.12 (6001a930ce03) | with the next one | `table_owner`: a batch that is checked and dropped |
+//! | owned tables that persist | 6.9 (da5141bbe0c2) | tables of the native layout that others cannot change; without it they are plain ([`Fallback::Feature`](crate::apply::Fallback::Feature)) | `table_persist`: the same |
 //!
-//! The applying code does not probe before it acts: what the kernel refuses is reported with the rule it is about.
+//! The applying code asks for no more than the last of these: what the kernel refuses is reported with the rule it is about.
 //! Without chain user data, chains cannot be told apart after a restart; without the generation, two programs may
 //! overwrite each other. Ask [`probe::features`](crate::kernel::probe::features) where that matters.
 //!

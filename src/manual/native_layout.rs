@@ -4,10 +4,9 @@
 //! rule for each instance on the host, and the kernel checks every chain of a table again whenever a rule with a verdict is
 //! added. [`Layout::Native`](crate::layout::Layout::Native) has tables of its own, in which it need not look like iptables.
 //!
-//! [`layout::native`](crate::layout::native) has the parts: taking rules apart, finding runs, folding, families, writing
-//! kernel rules and sets, and reading them back as chains. Each is a function of the rules it is given. Sharing of bodies
-//! and what an update sends is how the compiler's core joins them; as long as no [`Manager`](crate::Manager) takes this
-//! layout, these paragraphs say how it is designed.
+//! [`layout::native`](crate::layout::native) has the parts: taking rules apart, finding runs, folding, families, sharing,
+//! writing kernel rules and sets, and reading them back as chains. What is compiled is a function of the rules alone.
+//! `apply` brings it to the kernel: the first time it reads what stands and sends the difference, then only what changed.
 //!
 //! # Tables
 //!
@@ -18,8 +17,8 @@
 //!   base chain            dispatcher                        bodies
 //!   FORWARD ──jump──> sg-chain                          C/1  state; tcp 22; fallback
 //!                       load iifname ─┐                 C/2  state; udp @set; fallback
-//!                       map: port -> action number  ┌─> ...
-//!                       C/actions: number -> jump ──┘
+//!                       C/map/1: port -> number     ┌─> ...
+//!                       C/actions/1: number -> jump ┘
 //! ```
 //!
 //! # Two steps to a body
@@ -66,6 +65,12 @@
 //!
 //! Then `oA` and `oB` are equal as well, because both jump to that one chain: chains are shared from the leaves up. Another
 //! port is an element of the dispatcher's map and one for each of its addresses.
+//!
+//! # What `nft` lists
+//!
+//! `nft list ruleset` shows all of it with the names above. Versions up to 1.0.6 at least leave out the first of the two
+//! lookups: `iifname vmap @C/actions/1` is `iifname map @C/map/1 vmap @C/actions/1`; and they print flags that they do not
+//! know (`owner`, `persist`) as nothing. `nftwrap show --format nft` prints both lookups, and what an action leads to.
 //!
 //! # Why it is exact
 //!

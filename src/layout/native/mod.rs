@@ -6,7 +6,7 @@
 //! # Two kinds of chains
 //!
 //! *Dispatchers* have many rules that differ in a key (`-d`, `-i`, ...): `dispatch` makes each run of them one lookup,
-//! key to action in a data map, action to verdict in one small verdict map. Adding a rule there is adding an element.
+//! key to action in a data map, action to verdict in a small verdict map. Adding a rule there is adding an element.
 //! All others are *bodies*: compiled as a whole when they change, and one kernel chain for all that are equal
 //! (`sharing`). Within a body, [`folding`] makes sets of rules that differ in one field, and [`families`] replaces
 //! what only one port has (its address, its MAC, its zone) by a lookup of the key that led here.
@@ -15,7 +15,8 @@
 //!
 //! Names that the compiler makes begin with the component's name and a slash, so that no wrapped chain can have one:
 //!
-//! - `C/actions`: action number to verdict, one element for each distinct target of a dispatcher.
+//! - `C/actions/<n>`: action number to verdict, one element for each distinct target in the map of that number. Each map has
+//!   its own, so that chains that dispatch below one another are no loop to the kernel.
 //! - `C/chains`: the directory, a map that no rule looks at: chain name to body number, with the content hash in the
 //!   user data. It names every chain whose name is not to be seen elsewhere.
 //! - `C/<n>`: bodies; `C/set/<n>`, `C/map/<n>`, `C/family/<n>`: sets and maps of folding, dispatch and families.
