@@ -69,7 +69,8 @@ pub struct Native {
     /// Whether other components use the group, too. Base chains and unwrapped chains are shared then, and the tables
     /// have no owner.
     pub shared: bool,
-    /// What is added to the priorities of iptables' hooks; negative runs before iptables.
+    /// What is added to the priorities of iptables' hooks; negative runs before iptables. Chains of `nat` stand behind
+    /// connection tracking: below -99 the kernel refuses them (`nf_tables_api.c`, `NF_IP_PRI_CONNTRACK`).
     pub priority: i32,
     /// The passes that run.
     pub passes: Passes,
