@@ -397,6 +397,14 @@ mod nova_7 {
         assert!(matches!(error, Err(ModelError::WrongFamily { .. })));
         assert_eq!(table.chain("$inst-1").unwrap().len(), 3);
     }
+
+    #[test]
+    fn a_chain_that_is_not_there_is_as_empty_as_it_shall_be() {
+        let mut model = filter("nova-compute");
+        let table = model.table_mut(Ipv4, Raw).unwrap();
+        assert!(!table.replace_chain("OUTPUT", Vec::<Rule>::new()).unwrap());
+        assert!(!table.has_chain("OUTPUT"));
+    }
 }
 
 mod neutron_14 {

@@ -264,6 +264,10 @@ impl Table {
         let key = chain.into();
         let mut additions: Vec<_> = rules.into_iter().map(|r| self.resolve(r.into())).collect::<Result<_, _>>()?;
         additions.sort_by_key(|addition| addition.place);
+        if additions.is_empty() && matches!(key, ChainKey::Named(_)) && self.find(key)?.is_none() {
+            // A chain comes into the model with its first rule.
+            return self.naming.checked(key).map(|_| false);
+        }
         let id = self.chain_for_rules(key)?;
         let Some(chain) = self.at(id) else { return Ok(false) };
         let same = chain.len() == additions.len() && chain.rules().zip(&additions).all(|(e, a)| e.is(a));
