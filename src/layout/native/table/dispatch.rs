@@ -34,6 +34,7 @@ impl Table {
         loop {
             load.iter().for_each(|ix| self.load(*ix));
             load.clear();
+            let mut settled = true;
             let changes = self.dispatch.take_changes();
             for run in changes.runs {
                 match run.change {
@@ -57,13 +58,15 @@ impl Table {
                 let (before, after) = (target(rule.before), target(rule.after));
                 self.astray.extend(before.into_iter().chain(after));
                 if before != after {
+                    // Whether a chain is reached decides whether it is a dispatcher.
+                    settled = false;
                     load.extend(before.and_then(|ix| self.reach(ix, false)));
                     load.extend(after.and_then(|ix| self.reach(ix, true)));
                 }
             }
             self.dirty.extend(changes.chains.into_iter().map(|(ix, _)| ix));
             self.dirty.extend(changes.pieces);
-            if load.is_empty() {
+            if settled {
                 return Ok(());
             }
         }
