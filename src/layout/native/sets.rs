@@ -20,7 +20,7 @@ use super::item::{BodyId, SetId};
 use super::seed::Seeds;
 use crate::name::{ChainName, SetName};
 use crate::nft::expr::Verdict;
-use crate::nft::{Element, ElementData, Set};
+use crate::nft::{Element, ElementData, Set, SetData};
 
 /// What an element holds beside its key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -253,7 +253,8 @@ impl Sets {
         }
         for (id, known) in &self.gone {
             let name = known.set.name.clone();
-            deltas.insert(*id, SetDelta { name, fate: Fate::Gone, removed: Vec::new(), added: Vec::new() });
+            let removed = if known.set.data == Some(SetData::Verdict) { self.held(*id, known) } else { Vec::new() };
+            deltas.insert(*id, SetDelta { name, fate: Fate::Gone, removed, added: Vec::new() });
         }
         for (id, elements) in &self.changed {
             let Some(known) = self.sets.get(id) else { continue };
@@ -272,6 +273,16 @@ impl Sets {
             }
         }
         deltas.into_values().collect()
+    }
+
+    /// The elements that the kernel has of a set that goes: those of a verdict map hold the chains they lead to.
+    fn held(&self, id: SetId, known: &Known) -> Vec<Element> {
+        let images = self.changed.get(&id);
+        let changed = images.into_iter().flatten().filter(|(_, before)| before.is_some()).map(|(key, _)| key);
+        let kept = known.elements.keys().filter(|key| !images.is_some_and(|images| images.contains_key(*key)));
+        let mut keys: Vec<_> = changed.chain(kept).collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| Element::new(key)).collect()
     }
 
     /// The kernel has it all.
