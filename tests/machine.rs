@@ -22,6 +22,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 #[path = "support/agree.rs"]
 mod agree;
+#[path = "support/canonical.rs"]
+mod canonical;
 #[path = "machine/host.rs"]
 mod host;
 #[path = "machine/layouts.rs"]

@@ -5,7 +5,7 @@ use nftwrap::kernel::{Fake, Kernel};
 use nftwrap::layout::native::tlv::{Kind, Tags};
 use nftwrap::layout::native::{ChainDelta, Compiler, Delta, Fate, Item, SetDelta};
 use nftwrap::layout::{Native, Passes};
-use nftwrap::name::ChainName;
+use nftwrap::name::{ChainName, WrapName};
 use nftwrap::nft::expr::Expr;
 use nftwrap::nft::{self, BaseChain, Chain, Elements, Table};
 use nftwrap::rule::Family;
@@ -13,6 +13,7 @@ use nftwrap::transaction::{Batch, Origin};
 use nftwrap::wrap::{ChainKind, Model, TableId, TableKind};
 
 use crate::agree::{Tally, agree};
+use crate::canonical::{canonical, difference};
 use crate::random::packet::Shot;
 
 const HERE: Origin = Origin(0);
@@ -47,9 +48,17 @@ impl Seen {
     /// Panics when a pass that was on did hardly anything, or one that was off did.
     #[track_caller]
     pub(crate) fn is_worth_it(&self, passes: Passes) {
-        let Self { cases, dispatched, shared, .. } = *self;
-        for (pass, count) in [(Passes::DISPATCH, dispatched), (Passes::SHARING, shared)] {
-            let wanted = if passes.contains(pass) { cases / 4..=cases } else { 0..=0 };
+        let Self { cases, dispatched, shared, folded, families } = *self;
+        let counts = [
+            (Passes::DISPATCH, dispatched),
+            (Passes::SHARING, shared),
+            (Passes::FOLDING, folded),
+            (Passes::FAMILIES, families),
+        ];
+        for (pass, count) in counts {
+            // Bodies of a family are reached by dispatch.
+            let on = passes.contains(pass) && (pass != Passes::FAMILIES || passes.contains(Passes::DISPATCH));
+            let wanted = if on { cases / 5..=cases } else { 0..=0 };
             assert!(wanted.contains(&count), "{passes:?}: {pass:?} in {count} of {cases} cases");
         }
     }
@@ -177,6 +186,15 @@ impl Host {
         let compiler = &self.compiler;
         let table = |kind: TableKind| compiler.table_name(TableId { family: Family::Ipv4, kind }).unwrap();
         agree(model, &mut self.kernel, table, shots)
+    }
+
+    /// Whether the kernel has what it would have if this were the first model.
+    pub(crate) fn is_as_new(&mut self, model: &Model, passes: Passes) -> Result<(), String> {
+        let mut anew = Host::new(model, passes);
+        anew.apply(&mut model.clone())?;
+        let prefix = model.component().map_or("nftwrap", WrapName::as_str);
+        let [found, wanted] = [self, &mut anew].map(|host| canonical(&mut host.kernel, prefix));
+        if found == wanted { Ok(()) } else { Err(format!("not as from scratch\n{}", difference(&wanted, &found))) }
     }
 
     /// What the passes made of the model.

@@ -16,7 +16,7 @@ use nftwrap::wrap::{Model, TableKind};
 use nftwrap_compat::print::{self, SaveChain, SaveRule};
 
 use crate::random::Random;
-use crate::random::model::rules_of;
+use crate::random::model::{COMPONENT, rules_of};
 use crate::random::packet::{Shot, shot};
 
 /// What packets met, to tell a test that tests nothing.
@@ -145,6 +145,54 @@ pub(crate) fn smallest(model: &Model, fails: impl Fn(&Model) -> bool) -> Model {
         }
     }
     model
+}
+
+/// As few rules as still show it in a step from one model to the other.
+pub(crate) fn smallest_step(before: &Model, after: &Model, fails: impl Fn(&Model, &Model) -> bool) -> (Model, Model) {
+    let (mut before, mut after) = (before.clone(), after.clone());
+    for _ in 0..2 {
+        after = smallest(&after, |after| fails(&before, after));
+        before = smallest(&before, |before| fails(before, &after));
+    }
+    (before, after)
+}
+
+/// Changes a model to be as another one.
+pub(crate) fn become_like(model: &mut Model, other: &Model) {
+    let ids: Vec<_> = TableKind::ALL.into_iter().flat_map(|kind| Family::BOTH.map(|family| (family, kind))).collect();
+    for (family, kind) in ids {
+        let Some(wanted) = other.table(family, kind) else { continue };
+        let Ok(table) = model.table_mut(family, kind) else { continue };
+        let gone: Vec<_> = table
+            .chains()
+            .map(|chain| chain.name().to_string())
+            .filter(|name| !wanted.has_chain(name.as_str()))
+            .collect();
+        for name in gone {
+            match kind.builtin(&name) {
+                Some(_) => drop(table.empty_chain(name.as_str()).unwrap()),
+                None => drop(table.remove_chain(&*of_component(&name)).unwrap()),
+            }
+        }
+        for chain in wanted.chains() {
+            let name = chain.name().as_str();
+            if kind.builtin(name).is_none() {
+                table.add_chain(&*of_component(name)).unwrap();
+            }
+            table.replace_chain(name, rules_of(wanted, name)).unwrap();
+            if let Some(policy) = chain.policy() {
+                table.set_policy(name, policy, None).unwrap();
+            }
+        }
+    }
+}
+
+/// How operations on chains name one of the component's.
+fn of_component(name: &str) -> std::borrow::Cow<'_, str> {
+    match name.strip_prefix(COMPONENT).and_then(|rest| rest.strip_prefix('-')) {
+        Some(logical) => format!("${logical}").into(),
+        None => name.into(),
+    }
 }
 
 /// The model as save files, tables without rules left out.

@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "each test binary uses another part")]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use nftwrap::kernel::Kernel;
@@ -37,6 +37,18 @@ pub(crate) fn canonical<K: Kernel>(kernel: &mut K, component: &str) -> Vec<Strin
         }
     }
     lines
+}
+
+/// Lines that only one of two dumps has.
+pub(crate) fn difference(wanted: &[String], found: &[String]) -> String {
+    let mut out = String::new();
+    for (mark, these, those) in [('-', wanted, found), ('+', found, wanted)] {
+        let those: BTreeSet<&String> = those.iter().collect();
+        for line in these.iter().filter(|line| !those.contains(line)) {
+            out.extend([&mark.to_string(), line, "\n"]);
+        }
+    }
+    out
 }
 
 fn tags(userdata: Option<&[u8]>) -> Tags {
