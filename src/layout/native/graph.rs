@@ -64,11 +64,15 @@ impl Node {
 
     /// What can become of a packet that a rule sends here.
     pub(super) fn effects(&self) -> Effects {
-        let mut effects = Effects::empty();
-        for (bit, count) in Effects::all().iter().zip(self.with) {
-            effects.set(bit, count > 0);
+        let bits = self.with.iter().enumerate().filter(|(_, count)| **count > 0);
+        Effects::from_bits_truncate(bits.fold(0, |all, (bit, _)| all | 1 << bit)) - Effects::RETURN
+    }
+
+    /// One rule more has these effects, or one less.
+    fn count(&mut self, effects: Effects, more: bool) {
+        for (_, count) in self.with.iter_mut().enumerate().filter(|(bit, _)| effects.bits() >> bit & 1 == 1) {
+            *count = if more { *count + 1 } else { count.saturating_sub(1) };
         }
-        effects - Effects::RETURN
     }
 }
 
@@ -148,10 +152,7 @@ impl Graph {
             node.referrers.insert((from, rule));
         }
         let (height, below) = self.below(edge);
-        self.change(from, (None, height), (Effects::empty(), edge.effects));
-        if !below.is_empty() {
-            self.change(from, (None, None), (Effects::empty(), below));
-        }
+        self.change(from, Change { height: (None, height), without: NOTHING, with: [edge.effects, below] });
     }
 
     /// Takes a rule back.
@@ -161,29 +162,24 @@ impl Graph {
         if let Some(node) = edge.target.and_then(|target| self.at_mut(target)) {
             node.referrers.remove(&(from, rule));
         }
-        self.change(from, (height, None), (edge.effects, Effects::empty()));
-        if !below.is_empty() {
-            self.change(from, (None, None), (below, Effects::empty()));
-        }
+        self.change(from, Change { height: (height, None), without: [edge.effects, below], with: NOTHING });
     }
 
     /// Counts one rule's height and effects anew, and goes up while that changes the chain's own.
-    fn change(&mut self, ix: ChainIx, height: (Option<u8>, Option<u8>), effects: (Effects, Effects)) {
-        // Most changes end where they begin, and then the list takes no memory.
-        let mut first = Some((ix, height, effects));
+    fn change(&mut self, ix: ChainIx, change: Change) {
         let mut work = Vec::new();
-        while let Some((ix, (lower, higher), (without, with))) = first.take().or_else(|| work.pop()) {
-            let Some(node) = self.at_mut(ix) else { continue };
-            let (height, effects) = (node.height(), node.effects());
-            count(&mut node.below, lower.map(usize::from), higher.map(usize::from));
-            for (place, bit) in Effects::all().iter().enumerate() {
-                let (before, after) = (without.contains(bit), with.contains(bit));
-                count(&mut node.with, before.then_some(place), after.then_some(place));
-            }
-            let (now, then) = ((node.height(), node.effects()), (height, effects));
-            if now == then {
-                continue;
-            }
+        let mut next = Some((ix, change));
+        while let Some((ix, Change { height: (lower, higher), without, with })) = next {
+            let (now, then) = match self.at_mut(ix) {
+                Some(node) => {
+                    let then = (node.height(), node.effects());
+                    count(&mut node.below, lower.map(usize::from), higher.map(usize::from));
+                    without.into_iter().for_each(|effects| node.count(effects, false));
+                    with.into_iter().for_each(|effects| node.count(effects, true));
+                    ((node.height(), node.effects()), then)
+                }
+                None => Default::default(),
+            };
             if now.1 != then.1 {
                 self.changed.insert(ix);
             }
@@ -192,12 +188,28 @@ impl Graph {
                 (true, false) => self.cut_off -= 1,
                 _ => {}
             }
-            let Some(node) = self.at(ix) else { continue };
-            let referrers: Vec<_> = node.referrers.iter().map(|(from, _)| *from).collect();
-            work.extend(referrers.into_iter().map(|from| (from, (Some(then.0), Some(now.0)), (then.1, now.1))));
+            if now != then
+                && let Some(node) = self.at(ix)
+            {
+                let height = (Some(then.0), Some(now.0));
+                let change = Change { height, without: [then.1, Effects::empty()], with: [now.1, Effects::empty()] };
+                work.extend(node.referrers.iter().map(|(from, _)| (*from, change)));
+            }
+            next = work.pop();
         }
     }
 }
+
+/// What changes of a rule: the height of the chain it leads to, and its effects by itself and by that chain.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    height: (Option<u8>, Option<u8>),
+    without: [Effects; 2],
+    with: [Effects; 2],
+}
+
+/// No effect by either.
+const NOTHING: [Effects; 2] = [Effects::empty(); 2];
 
 /// Moves one from one counter to another.
 fn count<const N: usize>(counters: &mut [u32; N], from: Option<usize>, to: Option<usize>) {

@@ -95,13 +95,13 @@ impl Bodies {
     }
 
     /// Settles chains whose content is new and does not depend on each other. Returns those that are another kernel
-    /// chain now. `hash` tells what a content is called in the kernel, `name` what a body of a number is.
+    /// chain now, with the one that they were. `hash` tells what a content is called in the kernel, `name` what a body of a number is.
     pub(super) fn settle(
         &mut self,
         mut moves: Vec<Move>,
         hash: impl Fn(&[Item], &Self) -> Hash,
         name: impl Fn(u32) -> Option<ChainName>,
-    ) -> Vec<ChainIx> {
+    ) -> Vec<(ChainIx, Option<BodyId>)> {
         moves.retain(|m| !self.stays(m));
         let before: Vec<_> = moves.iter().map(|m| (m.chain, self.of(m.chain))).collect();
         let mut leaving: BTreeMap<BodyId, BTreeMap<ChainIx, usize>> = BTreeMap::new();
@@ -129,7 +129,7 @@ impl Bodies {
                 self.join(m.chain, to);
             }
         }
-        before.into_iter().filter(|(chain, was)| self.of(*chain) != *was).map(|(chain, _)| chain).collect()
+        before.into_iter().filter(|(chain, was)| self.of(*chain) != *was).collect()
     }
 
     fn stays(&self, m: &Move) -> bool {

@@ -47,7 +47,7 @@ use crate::nft::userdata::{Owner, Role, Userdata};
 use crate::nft::{BaseChain, Policy};
 use crate::rule::Rule;
 use crate::wrap::{self, ChainKind, RuleKey, TableId};
-use context::{Context, Places};
+use context::{Context, PlaceId, Places};
 use elements::{Filling, Held};
 use lookups::Lookups;
 
@@ -83,7 +83,7 @@ struct State {
     /// Elements of families that do.
     named: u32,
     /// What is known of the packets that come here, when only keys lead to it.
-    context: Option<Context>,
+    context: Option<Arc<Context>>,
     /// The templates of its rules, as they are counted.
     groups: Vec<(u64, RuleId)>,
     /// What it has in sets of families.
@@ -122,8 +122,8 @@ pub(super) struct Table {
     places: Places,
     /// How often templates are used, by place.
     heat: Heat,
-    /// The chains with rules of a template, by place.
-    members: BTreeSet<(u64, ChainIx)>,
+    /// The chains of each place.
+    members: BTreeSet<(PlaceId, ChainIx)>,
     lookups: Lookups,
     /// Elements of families to put, with the chain that has them, or to take away.
     fillings: BTreeMap<(SetId, Key), Option<(ChainIx, Filling)>>,
@@ -305,8 +305,9 @@ impl Table {
             }
         }
         gone.into_iter().for_each(|key| self.remove(ix, key));
+        let empty = self.chains.get(&ix).is_none_or(|state| state.rules.is_empty());
         for (key, entry) in chain.keyed_rules() {
-            if self.chains.get(&ix).is_some_and(|state| !state.rules.contains_key(&key)) {
+            if empty || self.chains.get(&ix).is_some_and(|state| !state.rules.contains_key(&key)) {
                 self.add(ix, key, entry.rule());
             }
         }
@@ -394,8 +395,12 @@ impl Table {
             let hash = |items: &[Item], bodies: &Bodies| content_hash(items, rules, sets, bodies);
             let moved = self.bodies.settle(moves, hash, |number| names.body(number));
             self.count_turns();
-            for ix in moved {
+            for (ix, was) in moved {
                 self.listed.insert(ix);
+                if was.is_none() {
+                    // Whatever leads to a chain that is new is new itself, and compiled after it.
+                    continue;
+                }
                 for from in self.lead_anew(ix) {
                     levels.entry(self.graph.height(from)).or_default().insert(from);
                 }

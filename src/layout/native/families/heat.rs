@@ -11,7 +11,7 @@
 //!
 //! How it is tested: random changes, told now and then, against counts from scratch.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use foldhash::HashMap;
 
@@ -24,8 +24,8 @@ pub(crate) struct Heat {
     /// How often each rule of a template is used.
     uses: HashMap<(u64, u32), u32>,
     counts: HashMap<u64, Count>,
-    /// The templates that were touched since [`take_changed`](Self::take_changed), and whether they were hot before.
-    touched: BTreeMap<u64, bool>,
+    /// The templates that are hot and were not when last asked, or the other way round.
+    turned: BTreeSet<u64>,
 }
 
 /// What there is of a template.
@@ -51,44 +51,49 @@ impl Heat {
 
     /// One more body uses this rule of the template.
     pub(crate) fn add(&mut self, template: u64, rule: u32) {
-        self.touch(template);
         let uses = self.uses.entry((template, rule)).or_default();
         let count = self.counts.entry(template).or_default();
+        let was = count.is_hot();
         count.distinct += u32::from(*uses == 0);
         count.uses += 1;
         *uses += 1;
+        if count.is_hot() != was {
+            self.turn(template);
+        }
     }
 
     /// One body less uses this rule of the template. Without effect when none does.
     pub(crate) fn remove(&mut self, template: u64, rule: u32) {
-        let (Some(&uses), Some(&count)) = (self.uses.get(&(template, rule)), self.counts.get(&template)) else {
+        let (Some(uses), Some(count)) = (self.uses.get_mut(&(template, rule)), self.counts.get_mut(&template)) else {
             return;
         };
-        self.touch(template);
-        if uses > 1 {
-            self.uses.insert((template, rule), uses - 1);
-        } else {
+        let was = count.is_hot();
+        *uses -= 1;
+        count.uses -= 1;
+        if *uses == 0 {
             self.uses.remove(&(template, rule));
+            count.distinct -= 1;
         }
-        let distinct = count.distinct - u32::from(uses == 1);
-        if distinct == 0 {
+        let now = count.is_hot();
+        if count.distinct == 0 {
             self.counts.remove(&template);
-        } else {
-            self.counts.insert(template, Count { distinct, uses: count.uses - 1 });
+        }
+        if now != was {
+            self.turn(template);
         }
     }
 
     /// The templates that became hot or cold since the last time, ascending: bodies with them are compiled again. What
     /// came and went again is not among them.
-    pub(crate) fn take_changed(&mut self) -> Vec<u64> {
-        let touched = std::mem::take(&mut self.touched);
-        let changed = touched.into_iter().filter(|&(template, was)| self.is_hot(template) != was);
-        changed.map(|(template, _)| template).collect()
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.turned)
     }
 
-    fn touch(&mut self, template: u64) {
-        let hot = self.is_hot(template);
-        self.touched.entry(template).or_insert(hot);
+    /// It became hot, or cold.
+    fn turn(&mut self, template: u64) {
+        if !self.turned.remove(&template) {
+            self.turned.insert(template);
+        }
     }
 }
 
@@ -129,7 +134,7 @@ mod tests {
                     }
                 }
                 if tell {
-                    let changed: Vec<u64> = (0..3).filter(|&t| hot(&uses, t) != hot(&told, t)).collect();
+                    let changed: BTreeSet<u64> = (0..3).filter(|&t| hot(&uses, t) != hot(&told, t)).collect();
                     prop_assert_eq!(heat.take_changed(), changed);
                     told = uses.clone();
                 }

@@ -87,7 +87,9 @@ impl Table {
 
     /// The content of a chain that does not dispatch.
     fn body(&mut self, ix: ChainIx, ids: &[RuleId]) -> Result<Arc<[Item]>, Error> {
-        let context = self.chains.get(&ix).and_then(|state| state.context.clone());
+        let state = self.chains.get(&ix);
+        let warm = state.is_some_and(|state| state.groups.iter().any(|(group, _)| self.heat.is_hot(*group)));
+        let context = state.and_then(|state| state.context.clone()).filter(|_| warm);
         let hot = context.as_ref().map_or_else(Vec::new, |context| self.hot(context, ids));
         let families = hot.iter().any(Option::is_some);
         let plain = self.plain(ids)?;
@@ -107,7 +109,7 @@ impl Table {
             Some(Line { rule: &self.rules.at(*id)?.rule, hot })
         });
         let pieces = compile_body(&lines.collect::<Vec<_>>(), self.id.family, self.passes());
-        let rules = Rules { ids, hot: &hot, context: context.as_ref() };
+        let rules = Rules { ids, hot: &hot, context: context.as_deref() };
         let mut made = Made::default();
         for piece in pieces {
             self.write(piece, &rules, &mut made)?;

@@ -17,6 +17,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use foldhash::HashMap;
 
@@ -40,13 +41,16 @@ pub(super) enum Place {
     Below(PlaceId, u32),
 }
 
+/// The runs that lead to a chain, and the fields and keys by which they do.
+type WayIn = (Box<[RunId]>, Fields, Box<[Key]>);
+
 /// What a chain can load of the packets that reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Context {
     pub(super) place: PlaceId,
     pub(super) fields: Fields,
-    /// Every value that leads to the chain.
-    pub(super) keys: BTreeSet<Key>,
+    /// Every value that leads to the chain, ascending.
+    pub(super) keys: Box<[Key]>,
 }
 
 /// The numbers of places, as long as a chain stands there.
@@ -116,9 +120,14 @@ impl Table {
                 if changed {
                     if let Some(context) = &context {
                         self.places.take(context.place);
+                        self.members.insert((context.place, ix));
                     }
+                    let now = context.as_ref().map(|context| context.place);
                     if let Some(before) = std::mem::replace(&mut state.context, context) {
                         self.places.release(before.place);
+                        if now != Some(before.place) {
+                            self.members.remove(&(before.place, ix));
+                        }
                     }
                     self.dirty.insert(ix);
                     self.listed.insert(ix);
@@ -133,8 +142,12 @@ impl Table {
             }
         }
         for group in self.heat.take_changed() {
-            let members = self.members.range((group, ChainIx(0))..=(group, ChainIx(u32::MAX)));
-            self.dirty.extend(members.map(|(_, ix)| *ix));
+            let place = PlaceId(u32::try_from(group >> 32).unwrap_or(u32::MAX));
+            let members = self.members.range((place, ChainIx(0))..=(place, ChainIx(u32::MAX))).map(|(_, ix)| *ix);
+            let has = |ix: &ChainIx| {
+                self.chains.get(ix).is_some_and(|state| state.groups.iter().any(|(other, _)| *other == group))
+            };
+            self.dirty.extend(members.filter(has));
         }
     }
 
@@ -144,7 +157,7 @@ impl Table {
         rules.filter_map(|id| self.graph.find(self.rules.at(*id)?.target()?)).collect()
     }
 
-    fn find_context(&mut self, ix: ChainIx) -> Option<Context> {
+    fn find_context(&mut self, ix: ChainIx) -> Option<Arc<Context>> {
         let kind = self.chains.get(&ix)?.kind?;
         let regular = matches!(kind, ChainKind::Wrapped | ChainKind::Shared) && !self.setup.is_common(kind);
         if !regular || self.dispatch.is_dispatcher(ix) {
@@ -157,19 +170,19 @@ impl Table {
         }
         if referrers.iter().all(|at| self.standing.contains_key(at)) {
             let (runs, fields, keys) = self.keys_of(ix)?;
-            return Some(Context { place: self.places.number(Place::Runs(runs)), fields, keys });
+            return Some(Arc::new(Context { place: self.places.number(Place::Runs(runs)), fields, keys }));
         }
         if first != last || self.dispatch.is_dispatcher(first) {
             return None;
         }
         let above = self.chains.get(&first)?.context.clone()?;
         let place = self.places.number(Place::Below(above.place, self.rank(first, ix)?));
-        Some(Context { place, ..above })
+        Some(Arc::new(Context { place, fields: above.fields.clone(), keys: above.keys.clone() }))
     }
 
     /// The runs that lead to a chain, and the keys by which all do.
-    fn keys_of(&self, ix: ChainIx) -> Option<(Box<[RunId]>, Fields, BTreeSet<Key>)> {
-        let mut by_run: BTreeMap<RunId, BTreeSet<Key>> = BTreeMap::new();
+    fn keys_of(&self, ix: ChainIx) -> Option<WayIn> {
+        let mut by_run: BTreeMap<RunId, BTreeSet<&Key>> = BTreeMap::new();
         let mut common: Option<&Fields> = None;
         for at @ (from, rule) in &self.graph.at(ix)?.referrers {
             let run = *self.standing.get(at)?;
@@ -178,12 +191,12 @@ impl Table {
                 return None;
             }
             common = Some(fields);
-            by_run.entry(run).or_default().insert(key.clone());
+            by_run.entry(run).or_default().insert(key);
         }
         let runs = by_run.keys().copied().collect();
         let (_, keys) = by_run.pop_first()?;
         let alike = by_run.values().all(|others| *others == keys);
-        alike.then_some((runs, common?.clone(), keys))
+        alike.then(|| Some((runs, common?.clone(), keys.into_iter().cloned().collect())))?
     }
 
     /// Which of the chains that only `above` leads to this one is, by the order of its rules.
@@ -218,11 +231,9 @@ impl Table {
         let before = std::mem::replace(&mut state.groups, groups);
         for (group, id) in &before {
             self.heat.remove(*group, id.0);
-            self.members.remove(&(*group, ix));
         }
         for (group, id) in &state.groups {
             self.heat.add(*group, id.0);
-            self.members.insert((*group, ix));
         }
     }
 }
