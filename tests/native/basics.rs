@@ -242,6 +242,22 @@ fn a_rule_that_cannot_be_compiled_is_named() {
     settle(&mut manager);
 }
 
+/// The kernel refuses a rule of a body: what is named is the chain that the rule is in, and its line.
+#[test]
+fn a_rule_that_the_kernel_refuses_is_named() {
+    let Some(lab) = Lab::new(&[]) else { return };
+    let mut model = host(10);
+    let rule = nftwrap_compat::parse::rule("-p udp -j MASQUERADE", Family::Ipv4).unwrap();
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    table.add_rule("$inst-3", nftwrap::wrap::Addition::new(rule).line(7)).unwrap();
+    let mut manager = native(model, lab.kernel());
+    let Err(Error::Refused(refusals)) = manager.apply() else { panic!("there is no MASQUERADE in filter") };
+    let places = refusals.iter().map(|refusal| &refusal.location);
+    let places: Vec<_> = places.map(|at| (at.chain.as_ref().map(|chain| chain.as_str()), at.rule, at.line)).collect();
+    assert!(places.contains(&(Some("nova-compute-inst-3"), Some(4), Some(7))), "{places:?}");
+    assert!(lab.kernel().tables(nft::Family::Ip).unwrap().is_empty());
+}
+
 /// The kernel ties `CHECKSUM` to the name of iptables' table; we say so before it does.
 #[test]
 fn a_rule_that_only_iptables_has_is_named() {

@@ -243,14 +243,8 @@ pub(super) fn unsealed(changes: &[NativeChange], source: SealError) -> Error {
     }
 }
 
-/// What the kernel refused. `named` gives the wrapped chain that a kernel chain was made for.
-pub(super) fn refusal(
-    change: &NativeChange,
-    source: &dyn Source,
-    named: impl Fn(TableId, &ChainName) -> ChainName,
-    sealed: &Sealed,
-    rejection: &Rejection,
-) -> Refusal {
+/// What the kernel refused, in its own terms.
+pub(super) fn refusal(change: &NativeChange, source: &dyn Source, sealed: &Sealed, rejection: &Rejection) -> Refusal {
     let at = change.table();
     let (operation, number, rule) = match change {
         NativeChange::DeleteTable { .. } => (Operation::DeleteTable, None, None),
@@ -267,7 +261,7 @@ pub(super) fn refusal(
     };
     Refusal {
         operation,
-        location: location(at, change.chain().map(|chain| named(at, chain)), number),
+        location: location(at, change.chain().cloned(), number),
         set: change.set().cloned(),
         rule,
         errno: rejection.errno,

@@ -20,6 +20,7 @@
 //! How it is tested: scripts in place of the compiler here; `tests/native` with models, on the fake and on the kernel.
 
 mod adopt;
+mod blame;
 mod compare;
 mod compiled;
 mod encode;
@@ -55,7 +56,7 @@ use super::{ATTEMPTS, Attempt, KEPT_BUFFER, Mode, Plan, Report, next_generation,
 use crate::compile::CompileError;
 use crate::error::Error;
 use crate::kernel::{CommitError, Errno, Kernel};
-use crate::name::{ChainName, WrapName};
+use crate::name::WrapName;
 use crate::nft::TableFlags;
 use crate::ruleset::{Fallback, NativeChange};
 use crate::transaction::Batch;
@@ -266,8 +267,9 @@ impl<S: Source> Memory<S> {
                     let Some(change) = changes.get(number) else {
                         return leftovers.refusal(number - changes.len(), &sealed, rejection);
                     };
-                    let named = |table, chain: &ChainName| named(standing, &pending, table, chain);
-                    Some(encode::refusal(change, &self.source, named, &sealed, rejection))
+                    let mut refusal = encode::refusal(change, &self.source, &sealed, rejection);
+                    blame::find(&mut refusal, model, standing, &pending);
+                    Some(refusal)
                 });
                 return Err(Error::Refused(refusals.collect()).into());
             }
@@ -343,13 +345,4 @@ fn plan_of(mut changes: Vec<NativeChange>, leftovers: Leftovers, report: &Report
     let (iptables, groups) = leftovers.into_changes();
     changes.extend(groups);
     iptables.with_native(changes, report.fallbacks.clone())
-}
-
-/// The wrapped chain that a kernel chain was made for.
-fn named(standing: Option<&Standing>, pending: &Pending, table: TableId, chain: &ChainName) -> ChainName {
-    let new = pending.chains.iter().find(|(at, name, _)| *at == table && name == chain);
-    let new = new.and_then(|(_, _, chain)| chain.as_ref());
-    let now = || standing?.tables.get(&table)?.chains.get(chain);
-    let comment = new.or_else(now).and_then(|chain| chain.comment.as_ref());
-    comment.and_then(|comment| ChainName::new(comment.as_str()).ok()).unwrap_or_else(|| chain.clone())
 }

@@ -89,5 +89,5 @@ pub(in crate::apply) fn refusal_of(
     sealed: &Sealed,
     rejection: &Rejection,
 ) -> Refusal {
-    encode::refusal(change, source, |_, chain| chain.clone(), sealed, rejection)
+    encode::refusal(change, source, sealed, rejection)
 }

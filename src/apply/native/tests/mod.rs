@@ -181,7 +181,7 @@ fn a_refused_rule_is_named_and_changes_nothing() {
     // Everything was read again to be sure that it is not the memory that is wrong.
     let Error::Refused(refusals) = &error else { panic!("{error}") };
     assert_eq!((refusals[0].operation, refusals[0].errno), (Operation::AddRule, Errno::NOENT));
-    assert_eq!(refusals[0].location.chain, Some(chain("for-agent-2")));
+    assert_eq!(refusals[0].location.chain, Some(chain("agent-2")));
     assert_eq!(refusals[0].location.rule, Some(2));
     assert_eq!(kernel.to_string(), before);
     wanted.borrow_mut().chain("agent/2", false, &[drop_all(), accept()]);

@@ -111,7 +111,7 @@ impl Wanted {
         };
         let mut userdata = Vec::new();
         if !base {
-            let comment = crate::name::Comment::new(&format!("for-{}", name.replace('/', "-"))).unwrap();
+            let comment = crate::name::Comment::new(&format!("as {}", name.replace('/', "-"))).unwrap();
             userdata::append_comment(&mut userdata, &comment).unwrap();
             userdata::append_owner(&mut userdata, Role::Normal, "agent".parse().ok().as_ref());
         }
