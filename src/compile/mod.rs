@@ -10,7 +10,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
-mod bound;
+pub(crate) mod bound;
 mod error;
 pub mod native;
 mod program;

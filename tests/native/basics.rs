@@ -242,20 +242,22 @@ fn a_rule_that_cannot_be_compiled_is_named() {
     settle(&mut manager);
 }
 
-/// The kernel refuses a rule of a body: what is named is the chain that the rule is in, and its line.
+/// The kernel would blame the jump that leads to it.
 #[test]
-fn a_rule_that_the_kernel_refuses_is_named() {
-    let Some(lab) = Lab::new(&[]) else { return };
-    let mut model = host(10);
-    let rule = nftwrap_compat::parse::rule("-p udp -j MASQUERADE", Family::Ipv4).unwrap();
-    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
-    table.add_rule("$inst-3", nftwrap::wrap::Addition::new(rule).line(7)).unwrap();
-    let mut manager = native(model, lab.kernel());
-    let Err(Error::Refused(refusals)) = manager.apply() else { panic!("there is no MASQUERADE in filter") };
-    let places = refusals.iter().map(|refusal| &refusal.location);
-    let places: Vec<_> = places.map(|at| (at.chain.as_ref().map(|chain| chain.as_str()), at.rule, at.line)).collect();
-    assert!(places.contains(&(Some("nova-compute-inst-3"), Some(4), Some(7))), "{places:?}");
-    assert!(lab.kernel().tables(nft::Family::Ip).unwrap().is_empty());
+fn a_translation_outside_of_nat_is_named() {
+    for target in ["MASQUERADE", "REDIRECT", "SNAT --to-source 10.0.0.1", "DNAT --to-destination 10.0.0.1"] {
+        let kernel = Fake::new();
+        let mut model = host(10);
+        let rule = nftwrap_compat::parse::rule(&format!("-p udp -j {target}"), Family::Ipv4).unwrap();
+        let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+        table.add_rule("$inst-3", nftwrap::wrap::Addition::new(rule).line(7)).unwrap();
+        let error = native(model, kernel.connect()).apply().unwrap_err();
+        let Error::Compile { location, .. } = &error else { panic!("{error}") };
+        assert_eq!(location.chain.as_ref().unwrap().as_str(), "nova-compute-inst-3");
+        assert_eq!(location.line, Some(7));
+        assert!(error.to_string().contains("in table nat only"), "{error}");
+        assert_eq!(kernel.stats().commits, 0);
+    }
 }
 
 /// The kernel ties `CHECKSUM` to the name of iptables' table; we say so before it does.

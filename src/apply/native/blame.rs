@@ -3,7 +3,7 @@
 //! Owns: the way from a kernel chain and a rule back to the chain, number and line that the user wrote.
 //! Never: guesses: what cannot be found keeps the kernel's names.
 //!
-//! How it is tested: `tests/native/basics.rs` has the kernel refuse a rule of a shared chain.
+//! How it is tested: below, and with a refused body in `tests.rs`.
 
 use super::standing::{Pending, Standing};
 use crate::error::Refusal;
@@ -40,4 +40,34 @@ fn founder(standing: Option<&Standing>, pending: &Pending, table: TableId, chain
     let now = || standing?.tables.get(&table)?.chains.get(chain);
     let comment = new.or_else(now).and_then(|chain| chain.comment.as_ref())?;
     ChainName::new(comment.as_str().strip_prefix("as ")?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Location, Operation};
+    use crate::kernel::Errno;
+    use crate::rule::{Family, Rule};
+    use crate::wrap::{Addition, TableKind};
+
+    #[test]
+    fn a_rule_is_found_where_it_was_written() {
+        let mut model = Model::builder().component("c".parse().unwrap()).build().unwrap();
+        let table = TableId::new(Family::Ipv6, TableKind::Filter);
+        let filter = model.table_mut(table.family, table.kind).unwrap();
+        filter.add_chain("$a").unwrap();
+        filter.add_rule("$a", Rule::new().tcp().accept()).unwrap();
+        filter.add_rule("$a", Addition::new(Rule::new().udp().accept()).line(9)).unwrap();
+        let rule = filter.chain("$a").unwrap().rules().nth(1).unwrap().rule().clone();
+        let chain = |name| Some(ChainName::new(name).unwrap());
+        let location = Location { table, chain: chain("c/4"), rule: Some(1), line: None };
+        let (operation, errno) = (Operation::AddRule, Errno::INVAL);
+        let refusal = Refusal { operation, location, set: None, rule: Some(rule), errno, text: None, expression: None };
+        let mut found = refusal.clone();
+        find(&mut found, &model, None, &Pending::default());
+        assert_eq!(found.location, Location { table, chain: chain("c-a"), rule: Some(2), line: Some(9) });
+        let mut lost = Refusal { rule: None, ..refusal };
+        find(&mut lost, &model, None, &Pending::default());
+        assert_eq!((lost.location.chain, lost.location.rule), (chain("c/4"), Some(1)));
+    }
 }

@@ -40,7 +40,7 @@ use super::sets::{Choice, Sets};
 use super::sharing::{Bodies, Move};
 use super::tlv::{Kind, SetTag, Tags};
 use crate::compile::native::Fallback;
-use crate::compile::{CompileError, Ipsets, Program};
+use crate::compile::{CompileError, Ipsets, Program, bound};
 use crate::layout::{Native, Passes};
 use crate::name::{ChainName, Comment, SetName, TableName, WrapName};
 use crate::nft::userdata::{Owner, Role, Userdata};
@@ -249,7 +249,8 @@ impl Table {
             if !checked.insert(Arc::as_ptr(rule).addr()) || self.rules.knows(rule) {
                 return Ok(());
             }
-            let written = codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program);
+            let written = bound::in_table(rule, self.id.kind)
+                .and_then(|()| codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program));
             let error = |source| {
                 let (table, chain, line) = (self.id, name.clone(), entry.line());
                 Error::Rule { table, chain, line, rule: rule.clone(), source }
