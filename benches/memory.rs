@@ -7,6 +7,7 @@ use std::alloc::System;
 
 use nftwrap::Manager;
 use nftwrap::kernel::{CommitError, Committed, Error, Kernel};
+use nftwrap::layout::Layout;
 use nftwrap::name::{ChainName, IpsetName, SetName, TableName};
 use nftwrap::nft;
 use nftwrap::transaction::Sealed;
@@ -31,17 +32,22 @@ fn main() {
     let text = Nova::new(INSTANCES).save(Family::V4, Naming::Kernel);
     let rules = text.lines().filter(|line| line.starts_with("-A")).count();
     println!("{INSTANCES} instances, {rules} rules, {:.0} bytes of text a rule", text.len() as f64 / rules as f64);
-    println!("{:<32}{:>16}{:>22}", "", "bytes a rule", "allocations a rule");
+    for (name, layout) in [("iptables layout", Layout::Iptables), ("native layout", Layout::native())] {
+        println!("\n{name:<32}{:>16}{:>22}", "bytes a rule", "allocations a rule");
+        measure(&text, rules, layout);
+    }
+}
 
+fn measure(text: &str, rules: usize, layout: Layout) {
     let whole = Region::new(ALLOCATOR);
     let mut stage = Region::new(ALLOCATOR);
-    let file = host::parse(&text).unwrap();
+    let file = host::parse(text).unwrap();
     line("parsed save file", stage.change_and_reset(), rules);
     let mut model = Model::whole();
     host::add(&mut model, file).unwrap();
     line("model, the file given up", whole.change(), rules);
     stage.reset();
-    let mut manager = Manager::with_kernel(model, Sink);
+    let mut manager = Manager::with_kernel_and_layout(model, Sink, layout);
     manager.apply().unwrap();
     line("an application", stage.change(), rules);
     line("model and manager after it", whole.change(), rules);

@@ -20,7 +20,7 @@ pub(crate) struct Job {
 }
 
 /// How long a candidate may spend on one job before it stops taking samples.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(crate) const LOAD: &str = "load";
 pub(crate) const ADD: &str = "+1 instance";
@@ -37,7 +37,7 @@ pub(crate) const NAMES: [&str; 9] = [LOAD, ADD, REMOVE, ADD_NEW, REMOVE_NEW, ONE
 
 /// The jobs of a host.
 pub(crate) fn jobs(fleet: Fleet, arguments: &Arguments) -> Vec<Job> {
-    let few = |pairs: usize| if arguments.quick { 1 } else { pairs };
+    let few = |pairs: usize| if arguments.quick { pairs.min(1) } else { pairs };
     let next = fleet.instances + 1;
     let mut jobs = Vec::new();
     let mut job = |there, back, edits, undo, pairs: usize, stock_pairs| {
@@ -45,22 +45,27 @@ pub(crate) fn jobs(fleet: Fleet, arguments: &Arguments) -> Vec<Job> {
         jobs.push(Job { there, back, edits, undo, pairs, stock_pairs });
     };
     let one = || fleet.instance(next);
-    job(ADD, REMOVE, vec![Edit::Add(one())], vec![Edit::Remove(one())], 60, 5);
+    job(ADD, REMOVE, vec![Edit::Add(one())], vec![Edit::Remove(one())], 60, 3);
     if fleet.shape != Shape::Distinct {
         // A number that no group of the host has.
         let one = || fleet.shape.instance(next, fleet.bodies);
-        job(ADD_NEW, REMOVE_NEW, vec![Edit::Add(one())], vec![Edit::Remove(one())], 20, 3);
+        job(ADD_NEW, REMOVE_NEW, vec![Edit::Add(one())], vec![Edit::Remove(one())], 10, 1);
     }
     let middle = fleet.instances.div_ceil(2);
-    job(ONE, ONE, vec![fleet.change(middle, true)], vec![fleet.change(middle, false)], 20, 3);
+    job(ONE, ONE, vec![fleet.change(middle, true)], vec![fleet.change(middle, false)], 10, 2);
     if let (Some(there), Some(back)) = (fleet.shape.shared_change(true), fleet.shape.shared_change(false)) {
-        job(SHARED, SHARED, vec![there], vec![back], 20, 3);
+        job(SHARED, SHARED, vec![there], vec![back], 10, 1);
     }
     let all = |changed| (1..=fleet.instances).map(|number| fleet.change(number, changed)).collect();
-    let pairs = if fleet.instances > 10_000 { 1 } else { 3 };
-    job(ALL, ALL, all(true), all(false), pairs, 1);
+    // A stock tool that changes fifty thousand chains takes as long as all other measurements together.
+    let (pairs, stock_pairs) = match fleet.instances {
+        ..=1_000 => (3, 1),
+        1_001..=10_000 => (2, 1),
+        _ => (1, 0),
+    };
+    job(ALL, ALL, all(true), all(false), pairs, stock_pairs);
     let (there, back) = mixed(fleet);
-    job(MIXED, MIXED, there, back, 10, 2);
+    job(MIXED, MIXED, there, back, 5, 1);
     jobs
 }
 

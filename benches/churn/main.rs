@@ -58,10 +58,10 @@ const MAIN_BODIES: u32 = 256;
 const BODIES: [u32; 4] = [10, 100, MAIN_BODIES, 1_000];
 /// And that size.
 const BODIES_AT: u32 = 10_000;
-/// Up to here the stock tools are measured without `--full`.
-const STOCK_MAX: u32 = 10_000;
-/// And the bridge form, which no layout makes faster.
-const PHYSDEV_MAX: u32 = 1_000;
+/// Up to here everything is measured with every host; beyond, what is not nftwrap's native layout with nova's only.
+const EVERYTHING_MAX: u32 = 10_000;
+/// The bridge form, which no layout makes faster, is measured with that many ports, with fewer when only these are asked for.
+const PHYSDEV: u32 = 1_000;
 
 /// One host with its changes.
 struct Scenario<'a> {
@@ -125,14 +125,14 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The hosts that are measured: every shape at every size, and numbers of bodies at one size.
 fn fleets(arguments: &Arguments) -> Vec<Fleet> {
-    let mut fleets = Vec::new();
+    let (mut fleets, sizes) = (Vec::new(), arguments.sizes());
     for shape in [Shape::Nova, Shape::Distinct, Shape::Neutron, Shape::Physdev] {
-        for &instances in arguments.sizes().iter().filter(|_| arguments.wants_shape(shape.name())) {
+        for &instances in sizes.iter().filter(|_| arguments.wants_shape(shape.name())) {
             let bodies: &[u32] = match shape {
                 Shape::Nova if !arguments.bodies.is_empty() => &arguments.bodies,
                 Shape::Nova if instances == BODIES_AT => &BODIES,
                 Shape::Distinct => &[u32::MAX],
-                Shape::Physdev if instances > PHYSDEV_MAX => &[],
+                Shape::Physdev if instances > PHYSDEV || (instances < PHYSDEV && sizes.contains(&PHYSDEV)) => &[],
                 _ => &[MAIN_BODIES],
             };
             fleets.extend(bodies.iter().map(|&bodies| Fleet { shape, instances, bodies }));
@@ -152,8 +152,9 @@ fn measure(fleet: Fleet, arguments: &Arguments, scratch: &Scratch, output: &mut 
         layouts.push((format!("{NATIVE}, no {pass}"), format!("floor, no {pass}"), native));
     }
     layouts.push((IPTABLES.to_owned(), FLOOR_IPTABLES.to_owned(), Layout::Iptables));
+    let others = arguments.full || has_others(fleet);
     for (name, floor, layout) in layouts {
-        if !arguments.wants(&name) {
+        if !arguments.wants(&name) || (layout == Layout::Iptables && !others) {
             continue;
         }
         let mut recording = match ours::record(&layout, &scenario) {
@@ -169,26 +170,32 @@ fn measure(fleet: Fleet, arguments: &Arguments, scratch: &Scratch, output: &mut 
         let series = together(&mut [&mut ours, &mut recording], &scenario, rounds, Some(&floor));
         measured.series.extend(series);
     }
-    let stock = fleet.instances <= STOCK_MAX || arguments.full;
     let mut tools: [&mut dyn Candidate; 4] = [
         &mut stock::Restore { command: "iptables-nft-restore", scratch },
         &mut stock::Restore { command: "iptables-legacy-restore", scratch },
         &mut stock::Nft { maps: false, scratch },
         &mut stock::Nft { maps: true, scratch },
     ];
-    for tool in tools.iter_mut().filter(|tool| stock && arguments.wants(tool.name())) {
+    for tool in tools.iter_mut().filter(|tool| others && arguments.wants(tool.name())) {
         measured.series.extend(together(&mut [&mut **tool], &scenario, 1, Some(FLOOR_NATIVE)));
     }
     measured.say(wrapped.len(), output);
     Ok(measured)
 }
 
+/// Whether candidates are measured with this host that are no better for its bodies or cannot be better for its size.
+fn has_others(fleet: Fleet) -> bool {
+    match fleet.shape {
+        Shape::Nova => fleet.bodies == MAIN_BODIES,
+        _ => fleet.instances <= EVERYTHING_MAX,
+    }
+}
+
 /// Loads, each in a namespace of its own: more where they are short.
 fn rounds(fleet: Fleet, arguments: &Arguments) -> usize {
     match fleet.instances {
         _ if arguments.quick => 1,
-        ..=1_000 => 5,
-        1_001..=10_000 => 3,
+        ..=1_000 => 2,
         _ => 1,
     }
 }

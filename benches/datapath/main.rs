@@ -209,7 +209,7 @@ fn run_once(
     let sockets = net.connect(&addresses)?;
     let (warm_up, time) = match quick {
         true => (Duration::from_millis(50), Duration::from_millis(100)),
-        false => (Duration::from_millis(300), Duration::from_millis(800)),
+        false => (Duration::from_millis(200), Duration::from_millis(500)),
     };
     traffic::round_trips(&sockets, warm_up)?;
     let filters = net.filters(address(0))?;
