@@ -8,6 +8,15 @@
 //! writing kernel rules and sets, and reading them back as chains. What is compiled is a function of the rules alone.
 //! `apply` brings it to the kernel: the first time it reads what stands and sends the difference, then only what changed.
 //!
+//! ```no_run
+//! use nftwrap::Manager;
+//! use nftwrap::layout::Layout;
+//!
+//! let mut firewall = Manager::builder("nova-compute").layout(Layout::native()).open()?;
+//! firewall.apply()?;
+//! # Ok::<(), nftwrap::Error>(())
+//! ```
+//!
 //! # Tables
 //!
 //! Each group has private tables `<group>-filter`, `-nat` and so on for IPv4 and IPv6, with base chains at the hooks of
@@ -30,6 +39,9 @@
 //! known body is one element of a data map.
 //!
 //! A *body* is any other chain. Chains whose rules are the same are one kernel chain.
+//!
+//! Each data map has a verdict map of its own. To the kernel a rule may jump to whatever is in the verdict map that it looks
+//! into: with one for all, a chain below a dispatcher that dispatches itself would be a loop.
 //!
 //! # Within a body
 //!
@@ -113,8 +125,44 @@
 //! refused by name ([`OtherTable`](crate::compile::CompileError::OtherTable)); give the model a component, or use the
 //! other layout.
 //!
+//! # Whose a table is
+//!
+//! - **A group of one component** has tables with owner and persist flags where the kernel has both (Linux 6.9; it is asked
+//!   when it refuses a transaction, and for a plan). Nobody else can change such a table, `nft flush ruleset` passes it by,
+//!   and transactions need no guard. A second process of the component is told who the owner is
+//!   ([`Error::TableOwned`](crate::Error::TableOwned)). The owner flag without persist is not used: the kernel would
+//!   delete the table with its owner, and open the host.
+//! - **On older kernels** the tables are plain. Transactions name the generation that they were computed from; when
+//!   another program was faster, everything is read and compared again. Plan, report and log say so
+//!   ([`Fallback::Feature`](crate::apply::Fallback::Feature)).
+//! - **A shared group** ([`Native::shared`](crate::layout::Native::shared)) has plain tables everywhere. Base chains and
+//!   unwrapped chains belong to all components, with rules marked as in the [tables of iptables](super::ownership); wrapped
+//!   chains, bodies and sets belong to one. Base chains and unwrapped chains do not dispatch. When a component is flushed
+//!   its part goes; the tables go with the last one, unless somebody has put a rule or chain there by hand.
+//!
+//! # A process ends, and another begins
+//!
+//! When the owner ends, however it ends, the kernel takes the owner flag off and keeps the table: filtering goes on. The next
+//! process finds its own mark in the table's user data and takes the orphan over in the transaction that brings it up to
+//! date. Nothing is emptied in between:
+//!
+//! 1. Tables, sets and elements are read, and all rules of a table that others could have changed meanwhile.
+//! 2. The compiler is told the numbers that bodies, sets and actions have, so that what is wanted again has the same name.
+//! 3. What stands is taken away from what is wanted: elements by value, rules by their expressions. The rest is sent.
+//!
+//! A process that finds all that it wants sends one message a table, its claim. `tests/native/packets.rs` has a stream of
+//! packets pass through restarts with and without changes: none that may pass is lost, none
+//! passes that may not.
+//!
+//! A table that stands in a form that the kernel cannot change (a base chain of another priority) is deleted and made anew in
+//! one transaction. What the component had in the tables of iptables, or in another group, goes in that transaction as well.
+//!
 //! # Limits
 //!
+//! - A transaction comes into effect between two packets but for those on their way: the kernel chooses a chain's rules when
+//!   a packet enters it and the elements of a set when it is looked up. A packet that had the number of an action, or
+//!   was in front of a lookup, when that action or the whole table went finds none, and goes on with the next rule: end
+//!   a chain that dispatches with what unknown keys deserve.
 //! - Sets are a list in the kernel: [`Limits::sets`](crate::layout::Limits::sets) bounds what folding may make. A fold
 //!   names the rules that it stands for, so that they can be written as they are instead.
 //! - A set is worth its cost only from some number of rules on; [`folding`](crate::layout::native::folding) has what was

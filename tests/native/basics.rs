@@ -89,6 +89,25 @@ scenarios! {
         assert!(connect().chains(nft::Family::Ip).unwrap().is_empty());
     }
 
+    /// What changed when all is read anew takes the place of what stands, also where nobody else can have written.
+    fn a_change_and_a_refresh_replace_what_stands(connect) {
+        let mut manager = native(host(20), connect());
+        manager.apply().unwrap();
+        for number in 0..4 {
+            let chain = format!("$inst-{number}");
+            remove(manager.model_mut(), &chain, "-j DROP");
+            add(manager.model_mut(), &chain, "-p udp --dport 53 -j ACCEPT");
+            add(manager.model_mut(), "$local", "-p icmp -j DROP");
+            manager.refresh();
+            manager.apply().unwrap();
+            let model = manager.model().clone();
+            let mut fresh = native(model, Fake::new());
+            fresh.apply().unwrap();
+            assert_eq!(canonical(&mut connect(), "nova-compute"), canonical(fresh.kernel_mut(), "nova-compute"));
+        }
+        settle(&mut manager);
+    }
+
     /// A flush leaves nothing, and the model brings it back.
     fn a_flush_leaves_nothing_behind(connect) {
         let mut manager = settled(host(20), connect());

@@ -20,6 +20,8 @@ mod random;
 mod adoption;
 mod basics;
 mod beside;
+mod modes;
 mod owner;
+mod packets;
 mod switch;
 mod world;

@@ -6,6 +6,7 @@ use nftwrap::Manager;
 use nftwrap::apply::Report;
 use nftwrap::kernel::Kernel;
 use nftwrap::layout::{Layout, Native};
+use nftwrap::nft;
 use nftwrap::rule::Family;
 use nftwrap::wrap::{Model, Place, Profile, TableKind};
 use nftwrap_compat::load;
@@ -70,6 +71,14 @@ pub(crate) fn native<K>(model: Model, kernel: K) -> Manager<K> {
 pub(crate) fn sharing<K>(model: Model, kernel: K) -> Manager<K> {
     let settings = Native { group: "nova".parse().ok(), shared: true, ..Native::default() };
     Manager::with_kernel_and_layout(model, kernel, Layout::Native(settings))
+}
+
+/// The names of all IPv4 tables, in order.
+pub(crate) fn table_names<K: Kernel>(kernel: &mut K) -> Vec<String> {
+    let mut names: Vec<String> =
+        kernel.tables(nft::Family::Ip).unwrap().iter().map(|table| table.name.to_string()).collect();
+    names.sort();
+    names
 }
 
 /// A component with nova's skeleton.

@@ -5,8 +5,8 @@
 //! Never: believes a hash in a table that others could have changed: its rules are read and compared.
 //!
 //! What is wanted comes as the compiler's first delta, which makes everything. An element that stands is equal by value.
-//! The rules of a chain stand when the directory has the wanted hash for it and only we could write the table, and are
-//! compared one by one otherwise; so each rule that is equal keeps its handle and counters.
+//! The rules of a table that only we could write stand when the directory has the wanted hash for each chain; otherwise
+//! rules are read and compared one by one, so that each that is equal keeps its handle and counters.
 //!
 //! Invariant: when all that is wanted stands, nothing is left of the delta.
 
@@ -123,23 +123,14 @@ pub(super) fn reduce(
     programs: &mut Programs<'_>,
 ) -> Result<StandingTable, Unfit> {
     delta.new = false;
-    let directory = |(set, _): &&(Set, Vec<Element>)| is_directory(set);
-    let standing_hashes = found.sets.values().find(directory).map(|(_, elements)| hashes(group, elements));
-    let wanted_directory = delta.sets.iter().find(|set| matches!(&set.fate, Fate::New(set) if is_directory(set)));
-    let wanted_hashes = wanted_directory.map(|set| hashes(group, &set.added)).unwrap_or_default();
-    let standing_hashes = standing_hashes.unwrap_or_default();
-    let same_hash = |name: &ChainName| {
-        let wanted = wanted_hashes.get(name);
-        wanted.is_some() && wanted == standing_hashes.get(name)
-    };
-
+    let same = unchanged(group, delta, found);
     sets(delta, found)?;
     let mut standing = StandingTable::default();
     let mut wanted = HashSet::new();
     for chain in &mut delta.chains {
         wanted.insert(chain.name.clone());
         let Some(now) = found.chains.get(&chain.name) else { continue };
-        let trusted = now.rules.is_none() && same_hash(&chain.name);
+        let trusted = now.rules.is_none() && same.contains(&chain.name);
         let chain_now = self::chain(delta.id, group, chain, now, trusted, found, programs)?;
         standing.chains.insert(chain.name.clone(), chain_now);
     }
@@ -156,6 +147,23 @@ pub(super) fn reduce(
         }
     }
     Ok(standing)
+}
+
+/// The chains of which the directory says that they stand as they are wanted.
+fn unchanged(group: &Group<'_>, delta: &TableDelta, found: &FoundTable) -> HashSet<ChainName> {
+    let directory = |(set, _): &&(Set, Vec<Element>)| is_directory(set);
+    let standing = found.sets.values().find(directory).map(|(_, elements)| hashes(group, elements));
+    let wanted = delta.sets.iter().find(|set| matches!(&set.fate, Fate::New(set) if is_directory(set)));
+    let wanted = wanted.map(|set| hashes(group, &set.added)).unwrap_or_default();
+    let standing = standing.unwrap_or_default();
+    wanted.into_iter().filter(|(name, hash)| standing.get(name) == Some(hash)).map(|(name, _)| name).collect()
+}
+
+/// Whether rules that were not read are needed: of a chain that stands and is wanted in another form.
+pub(super) fn needs_rules(group: &Group<'_>, delta: &TableDelta, found: &FoundTable) -> bool {
+    let same = unchanged(group, delta, found);
+    let is_unread = |name| found.chains.get(name).is_some_and(|now| now.rules.is_none());
+    delta.chains.iter().any(|chain| is_unread(&chain.name) && !same.contains(&chain.name))
 }
 
 fn is_directory(set: &Set) -> bool {

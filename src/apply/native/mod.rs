@@ -26,6 +26,7 @@ mod compiled;
 mod encode;
 mod handles;
 mod ipsets;
+mod observe;
 mod plan;
 mod planning;
 mod read;

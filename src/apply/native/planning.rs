@@ -15,23 +15,20 @@ use super::compare::Programs;
 use super::handles::Handles;
 use super::ipsets::AskedIpsets;
 use super::plan::{Planner, Unplanned};
-use super::read::{self, Found};
+use super::read::Found;
 use super::source::Source;
 use super::standing::{Pending, Standing};
-use super::table::{self, Claim, Group, OWNED};
+use super::table::{Claim, Group};
 use super::{Attempt, Leftovers, Memory, Planned, Report};
 use crate::compile::{Ipsets, Program};
 use crate::error::Error;
-use crate::kernel::{Kernel, probe};
+use crate::kernel::Kernel;
 use crate::layout::native::{Delta, Item, TableDelta};
 use crate::name::ChainName;
 use crate::nft::TableFlags;
 use crate::nft::expr::{Expr, Immediate, Operand, Verdict};
 use crate::ruleset::{Fallback, NativeChange};
 use crate::wrap::{Model, TableId};
-
-/// How often reading starts again when the generation moves.
-const READS: u32 = 8;
 
 impl<S: Source> Memory<S> {
     /// What the model's changes lead to.
@@ -72,7 +69,7 @@ impl<S: Source> Memory<S> {
         let mut remade = HashSet::new();
         loop {
             let reading = Instant::now();
-            let (found, claims) = self.read(kernel, flags, &mut remade)?;
+            let (mut found, claims) = self.read(kernel, flags, &mut remade)?;
             let leftovers = self.leftovers(model, kernel, found.generation)?;
             report.read += reading.elapsed();
 
@@ -94,6 +91,10 @@ impl<S: Source> Memory<S> {
             report.fallbacks = self.standing_fallbacks().into_iter().chain(unfolded(&delta)).collect();
             report.compile += compiling.elapsed();
 
+            let reading = Instant::now();
+            self.read_needed(&mut **kernel.borrow_mut(), &delta, &mut found, &remade)?;
+            report.read += reading.elapsed();
+
             let planning = Instant::now();
             match self.subtract(delta, &found, &remade, &ipsets) {
                 Ok((delta, standing)) => {
@@ -112,38 +113,6 @@ impl<S: Source> Memory<S> {
                 }
             }
         }
-    }
-
-    /// What stands and what has to be done with each table, of one generation. `remade` is what cannot be changed in
-    /// place.
-    pub(super) fn read<K: Kernel + ?Sized>(
-        &self,
-        kernel: &mut K,
-        flags: TableFlags,
-        remade: &mut HashSet<TableId>,
-    ) -> Result<(Found, Vec<(TableId, Claim)>), Error> {
-        let name = |table| self.source.table_name(table);
-        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
-        for _ in 0..READS {
-            let mut found = read::find(kernel, &group)?;
-            let mut claims = Vec::new();
-            for (id, entry) in &mut found.tables {
-                let claim = table::claim(kernel, &group, *id, entry, flags)?;
-                claims.push((*id, claim));
-                if claim == Claim::Remake {
-                    remade.insert(*id);
-                }
-                // Nobody but us can have changed a table that we own; any other is looked at rule by rule.
-                let owned = claim == Claim::Stands && flags == OWNED;
-                if !owned && !remade.contains(id) {
-                    read::rules(kernel, &group, id.family, entry)?;
-                }
-            }
-            if kernel.generation()? == found.generation {
-                return Ok((found, claims));
-            }
-        }
-        Err(Error::Stale { attempts: READS })
     }
 
     /// What the component has elsewhere, in the generation that was read.
@@ -277,24 +246,6 @@ impl<S: Source> Memory<S> {
             Unplanned::Kernel(error) => error.into(),
         })?;
         Ok((planner.changes, planner.pending))
-    }
-
-    /// Whether the kernel refused flags of our tables. From now on they have none then.
-    pub(super) fn lacks_flags<K: Kernel + ?Sized>(&mut self, error: &Error, kernel: &mut K) -> Result<bool, Error> {
-        let lacking = matches!(error, Error::Refused(_)) && self.ask_flags(kernel)?;
-        if lacking {
-            self.forget();
-        }
-        Ok(lacking)
-    }
-
-    /// Asks the kernel, once, whether it has the flags that our tables are to have. Returns whether it does not.
-    pub(super) fn ask_flags<K: Kernel + ?Sized>(&mut self, kernel: &mut K) -> Result<bool, Error> {
-        if std::mem::replace(&mut self.asked, true) || probe::outliving_tables(kernel).map_err(Error::Commit)? {
-            return Ok(false);
-        }
-        self.flags = TableFlags::empty();
-        Ok(true)
     }
 }
 
