@@ -11,7 +11,7 @@
 //! Invariant: height and effects of a chain are those of its rules and of the chains that these lead to; a change goes up
 //! only as far as it changes anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use foldhash::HashMap;
 
@@ -167,7 +167,8 @@ impl Graph {
 
     /// Counts one rule's height and effects anew, and goes up while that changes the chain's own.
     fn change(&mut self, ix: ChainIx, change: Change) {
-        let mut work = Vec::new();
+        // First in, first out: in a loop a chain changes several times, and who refers to it is to hear of that in order.
+        let mut work = VecDeque::new();
         let mut next = Some((ix, change));
         while let Some((ix, Change { height: (lower, higher), without, with })) = next {
             let (now, then) = match self.at_mut(ix) {
@@ -195,7 +196,7 @@ impl Graph {
                 let change = Change { height, without: [then.1, Effects::empty()], with: [now.1, Effects::empty()] };
                 work.extend(node.referrers.iter().map(|(from, _)| (*from, change)));
             }
-            next = work.pop();
+            next = work.pop_front();
         }
     }
 }

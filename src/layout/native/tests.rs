@@ -262,4 +262,27 @@ fn a_loop_is_refused_and_can_be_opened_again() {
     assert_eq!(bodies(&delta), 1, "{delta:?}");
 }
 
+#[test]
+fn a_loop_can_be_opened_again_whatever_leads_to_it() {
+    for name in ["a", "zz"] {
+        let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+        (0..3).for_each(|n| boot(&mut model, n, 0));
+        let jump = |n| Rule::new().jump(ChainRef::new(&format!("$inst-{n}")).unwrap());
+        model.filter().v4().chain(name).unwrap().append(jump(1)).unwrap();
+        model
+            .filter()
+            .v4()
+            .chain("FORWARD")
+            .unwrap()
+            .append(Rule::new().jump(ChainRef::new(&format!("${name}")).unwrap()))
+            .unwrap();
+        update(&mut compiler, &mut model);
+        model.filter().v4().chain("inst-1").unwrap().append(jump(2)).unwrap();
+        model.filter().v4().chain("inst-2").unwrap().append(jump(1)).unwrap();
+        assert!(matches!(compiler.update(&model, &NoIpsets), Err(Error::Model(errors)) if !errors.is_empty()));
+        model.filter().v4().chain("inst-2").unwrap().remove(&jump(1), Place::Normal).unwrap();
+        assert!(!update(&mut compiler, &mut model).is_empty());
+    }
+}
+
 mod passes;
