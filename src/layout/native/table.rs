@@ -84,6 +84,8 @@ struct State {
     named: u32,
     /// What is known of the packets that come here, when only keys lead to it.
     context: Option<Arc<Context>>,
+    /// The only chain that leads here, as of its context.
+    parent: Option<ChainIx>,
     /// The templates of its rules, as they are counted.
     groups: Vec<(u64, RuleId)>,
     /// What it has in sets of families.

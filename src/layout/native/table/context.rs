@@ -113,7 +113,9 @@ impl Table {
             levels.entry(Reverse(self.graph.height(ix))).or_default().insert(ix);
         }
         while let Some((_, level)) = levels.pop_first() {
+            let mut renumbered = BTreeSet::new();
             for ix in level {
+                renumbered.extend(self.adopt(ix));
                 let context = self.find_context(ix);
                 let Some(state) = self.chains.get_mut(&ix) else { continue };
                 let changed = state.context != context;
@@ -140,6 +142,9 @@ impl Table {
                     }
                 }
             }
+            for target in renumbered.into_iter().flat_map(|above| self.targets(above)) {
+                levels.entry(Reverse(self.graph.height(target))).or_default().insert(target);
+            }
         }
         for group in self.heat.take_changed() {
             let place = PlaceId(u32::try_from(group >> 32).unwrap_or(u32::MAX));
@@ -155,6 +160,18 @@ impl Table {
     fn targets(&self, ix: ChainIx) -> Vec<ChainIx> {
         let rules = self.chains.get(&ix).into_iter().flat_map(|state| state.rules.values());
         rules.filter_map(|id| self.graph.find(self.rules.at(*id)?.target()?)).collect()
+    }
+
+    /// Notes which chain alone leads to this one. When that is another than before, returns those of the two that have a
+    /// context: what else they lead to has another [`rank`](Self::rank) then.
+    fn adopt(&mut self, ix: ChainIx) -> impl Iterator<Item = ChainIx> {
+        let referrers = self.graph.at(ix).map(|node| &node.referrers);
+        let ends = referrers.and_then(|referrers| Some((referrers.first()?.0, referrers.last()?.0)));
+        let parent = ends.filter(|(first, last)| first == last).map(|(first, _)| first);
+        let before = self.chains.get_mut(&ix).map(|state| std::mem::replace(&mut state.parent, parent));
+        let changed = before.filter(|before| *before != parent).map(|before| [before, parent]);
+        let placed = |above: &ChainIx| self.chains.get(above).is_some_and(|state| state.context.is_some());
+        changed.into_iter().flatten().flatten().filter(placed)
     }
 
     fn find_context(&mut self, ix: ChainIx) -> Option<Arc<Context>> {

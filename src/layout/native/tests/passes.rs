@@ -198,3 +198,31 @@ fn a_dispatcher_below_a_dispatcher_has_actions_of_its_own() {
     assert_eq!(numbers("/actions/").len(), 4);
     assert!(numbers("/actions/").is_subset(&(&numbers("/map/") | &numbers("/family/"))));
 }
+
+/// Elements that come and go in the sets of families that tell addresses apart.
+fn members(delta: &Delta) -> Vec<(usize, usize)> {
+    let sets = delta.tables.iter().flat_map(|table| &table.sets).filter(|set| set.name.as_str().contains("/family/"));
+    let sets = sets.filter(|set| set.added.iter().any(|element| element.data.is_none()));
+    sets.map(|set| (set.added.len(), set.removed.len())).collect()
+}
+
+#[test]
+fn chains_below_one_chain_have_places_apart_whoever_else_led_to_them_before() {
+    // `o5` leads to `x` and to `s5`; `z` leads to `x` as well, or no longer.
+    let two_ways = |both: bool| {
+        let mut model = ports(20);
+        model.filter().v4().chain("x").unwrap().replace(anti_spoofing(500)).unwrap();
+        let rules = [Rule::new().jump(chain("$x")), Rule::new().jump(chain("$s5")), Rule::new().discard()];
+        model.filter().v4().chain("o5").unwrap().replace(rules).unwrap();
+        let rules = if both { vec![Rule::new().jump(chain("$x"))] } else { vec![Rule::new().discard()] };
+        model.filter().v4().chain("z").unwrap().replace(rules).unwrap();
+        model.filter().v4().chain("FORWARD").unwrap().append(Rule::new().jump(chain("$z"))).unwrap();
+        model
+    };
+    let (mut model, mut compiler) = (two_ways(true), compiler(&Native::default()));
+    update(&mut compiler, &mut model);
+    model.filter().v4().chain("z").unwrap().replace([Rule::new().discard()]).unwrap();
+    // In a set that kept the address of `s5`, that of `x` would let it through there.
+    assert_eq!(members(&update(&mut compiler, &mut model)), [(1, 1)]);
+    assert_eq!(members(&update(&mut super::compiler(&Native::default()), &mut two_ways(false))), [(20, 0)]);
+}
