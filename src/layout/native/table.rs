@@ -371,12 +371,16 @@ impl Table {
         self.rules.at(item.rule).map(|known| &known.rule)
     }
 
-    /// Whether a rule leads to a chain that the model does not have, or to a built-in one.
+    /// Whether a rule leads to a chain that the model does not have, or to a built-in one; or stands in one that the model
+    /// does not have: another program's, which is in no table of ours.
     fn leads_nowhere(&self) -> bool {
         self.listed.iter().any(|ix| {
             let referred = self.graph.at(*ix).is_some_and(|node| !node.referrers.is_empty());
-            let regular = |kind| matches!(kind, ChainKind::Wrapped | ChainKind::Shared);
-            referred && !self.chains.get(ix).and_then(|state| state.kind).is_some_and(regular)
+            match self.chains.get(ix).map(|state| (state.kind, state.rules.is_empty())) {
+                Some((Some(ChainKind::Wrapped | ChainKind::Shared), _)) => false,
+                Some((None, false)) => true,
+                _ => referred,
+            }
         })
     }
 

@@ -285,4 +285,13 @@ fn a_loop_can_be_opened_again_whatever_leads_to_it() {
     }
 }
 
+#[test]
+fn rules_for_a_chain_of_another_program_are_refused() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    let table = model.table_mut(crate::rule::Family::Ipv4, crate::wrap::TableKind::Filter).unwrap();
+    table.add_rule("DOCKER-USER", Rule::new().discard()).unwrap();
+    let error = compiler.update(&model, &NoIpsets).unwrap_err();
+    assert!(error.to_string().contains("DOCKER-USER"), "{error}");
+}
+
 mod passes;
