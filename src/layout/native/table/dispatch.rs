@@ -3,6 +3,8 @@
 //! Owns: the map of each run, which chains are reached by a dispatch, and what every element holds.
 //! Never: decides what is a run; the index does.
 
+use std::cmp::Reverse;
+
 use super::{
     BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetKind, SetTag, Signature,
     Standing, Table, Tags, declare, entry,
@@ -30,11 +32,18 @@ impl Table {
                 }
             }
         }
-        let mut load: BTreeSet<ChainIx> = self.dirty.clone();
+        let mut load: BTreeSet<(Reverse<u8>, ChainIx)> = self.dirty.iter().map(|ix| self.by_height(*ix)).collect();
         loop {
-            load.iter().for_each(|ix| self.load(*ix));
-            load.clear();
-            let mut settled = true;
+            // From above downwards, so that it is known of each whether a dispatch reaches it: ten thousand bodies would
+            // be dispatchers for a moment, each with a map.
+            let level = load.first().map(|(height, _)| *height);
+            while let Some((height, ix)) = load.first().copied()
+                && Some(height) == level
+            {
+                load.pop_first();
+                self.load(ix);
+            }
+            let mut settled = load.is_empty();
             let changes = self.dispatch.take_changes();
             for run in changes.runs {
                 match run.change {
@@ -60,8 +69,8 @@ impl Table {
                 if before != after {
                     // Whether a chain is reached decides whether it is a dispatcher.
                     settled = false;
-                    load.extend(before.and_then(|ix| self.reach(ix, false)));
-                    load.extend(after.and_then(|ix| self.reach(ix, true)));
+                    load.extend(before.and_then(|ix| self.reach(ix, false)).map(|ix| self.by_height(ix)));
+                    load.extend(after.and_then(|ix| self.reach(ix, true)).map(|ix| self.by_height(ix)));
                 }
             }
             self.dirty.extend(changes.chains.into_iter().map(|(ix, _)| ix));
@@ -70,6 +79,11 @@ impl Table {
                 return Ok(());
             }
         }
+    }
+
+    /// A chain with the order in which chains are loaded.
+    fn by_height(&self, ix: ChainIx) -> (Reverse<u8>, ChainIx) {
+        (Reverse(self.graph.height(ix)), ix)
     }
 
     /// Gives a chain's rules to the index when they could make it a dispatcher.

@@ -226,3 +226,23 @@ fn chains_below_one_chain_have_places_apart_whoever_else_led_to_them_before() {
     assert_eq!(members(&update(&mut compiler, &mut model)), [(1, 1)]);
     assert_eq!(members(&update(&mut super::compiler(&Native::default()), &mut two_ways(false))), [(20, 0)]);
 }
+
+#[test]
+fn chains_that_a_dispatch_leads_to_are_bodies_from_the_start() {
+    let (mut model, mut compiler) = (host(), compiler(&Native::default()));
+    let allowed = |last: u8| Rule::new().source(std::net::IpAddr::from([192, 0, 2, last])).accept();
+    let member = |model: &mut Model, n| {
+        boot(model, n, 0);
+        model.filter().v4().chain(&format!("inst-{n}")).unwrap().replace((0..10).map(allowed)).unwrap();
+    };
+    (0..20).for_each(|n| member(&mut model, n));
+    let first = update(&mut compiler, &mut model);
+    let named = chains(&first).into_iter().filter(|chain| chain.name.as_str().contains("-inst-"));
+    assert_eq!(named.count(), 0, "{first:#?}");
+    // The dispatcher's map is the first that was made: no other came and went.
+    let sets = first.tables.iter().flat_map(|table| &table.sets);
+    assert_eq!(sets.filter(|set| set.name.as_str().ends_with("/map/0")).count(), 1, "{first:#?}");
+    member(&mut model, 20);
+    let more = update(&mut compiler, &mut model);
+    assert_eq!((chains(&more).len(), elements(&more)), (0, (1, 0)), "{more:#?}");
+}
