@@ -92,7 +92,7 @@ impl Table {
             _ => self.setup.component.clone(),
         };
         let comment = match (own, founder.and_then(|ix| self.graph.at(ix))) {
-            (None, Some(node)) => Some(Comment::new(&format!("as {}", node.name))?),
+            (None, Some(node)) => Some(Comment::new(node.name.as_str())?),
             _ => None,
         };
         let owner = Some(Owner { role: Role::Normal, component });
