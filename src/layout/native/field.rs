@@ -55,8 +55,7 @@ impl Field {
     }
 
     /// Whether both are read from the same place of a packet.
-    #[must_use]
-    pub fn same_base(self, other: Self) -> bool {
+    fn same_base(self, other: Self) -> bool {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 }

@@ -16,7 +16,7 @@ pub struct Seeds {
     pub bodies: Vec<(ContentHash, u32)>,
     /// Sets and maps by the hash of what they are for. Several can have one.
     pub sets: Vec<(ContentHash, u32)>,
-    /// The verdicts in the map of actions. Several numbers can have one.
+    /// The verdicts in the maps of actions. Several numbers can have one.
     pub actions: Vec<(Verdict, u32)>,
     /// The first number that no body has.
     pub next_body: u32,

@@ -7,23 +7,17 @@ use std::ops::Bound;
 
 use super::stored::Stored;
 use super::{ChainIx, DISPATCH_MIN, Index, SignatureId, after, before};
-use crate::layout::native::analysis::Effects;
+use crate::layout::native::analysis::{Effects, commute};
 use crate::layout::native::field::{Fields, Key, overlaps};
 use crate::wrap::RuleKey;
 
 /// A rule and what is kept of it.
 pub(super) type Neighbour<'a> = (RuleKey, &'a Stored);
 
-/// Whether it does not matter which of two rules comes first, whatever the packet.
-pub(super) fn agree(a: (u64, Effects), b: (u64, Effects)) -> bool {
-    let effects = a.1 | b.1;
-    !effects.contains(Effects::SIDE) && (a.0 == b.0 || Effects::DROP.contains(effects))
-}
-
 impl Index {
     /// Whether two rules may change places.
     pub(super) fn commute(&self, a: &Stored, b: &Stored) -> bool {
-        agree((a.action, a.effects), (b.action, b.effects)) || self.disjoint(a, b)
+        commute(a.effects, b.effects, a.action == b.action) || self.disjoint(a, b)
     }
 
     /// Whether no packet has both keys.

@@ -23,7 +23,6 @@
 //! How it is tested: random bodies of several instances, compiled to pieces with filled sets, against the original
 //! rules, packet by packet.
 
-#[allow(dead_code, reason = "the compiler that uses it is being written")]
 pub(crate) mod heat;
 mod template;
 #[cfg(test)]
@@ -110,8 +109,7 @@ pub fn compile_body(lines: &[Line<'_>], family: Family, passes: Passes) -> Vec<P
 }
 
 /// Makes pieces of the rules whose templates are hot; the others stay as they are.
-#[must_use]
-pub fn abstract_rules(lines: &[Line<'_>]) -> Vec<Piece> {
+fn abstract_rules(lines: &[Line<'_>]) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::with_capacity(lines.len());
     let mut occurrences = Occurrences::default();
     for (at, line) in lines.iter().enumerate() {
