@@ -79,7 +79,7 @@ pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
         }
         SOURCE => {
             let sport = range(c)?;
-            l.push(fresh(protocol, Some(sport), None)?)
+            once(l, fresh(protocol, Some(sport), None)?)
         }
         DESTINATION => {
             let dport = range(c)?;
@@ -95,7 +95,7 @@ pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
                     *place = Some(dport);
                     Some(())
                 }
-                _ => l.push(fresh(protocol, None, Some(dport))?),
+                _ => once(l, fresh(protocol, None, Some(dport))?),
             }
         }
         BOTH => {
@@ -106,6 +106,12 @@ pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
         }
         _ => None,
     }
+}
+
+/// Text names a protocol's match once: another condition on its ports is one of `-m multiport`.
+fn once(l: &mut Lift<'_>, m: Match) -> Option<()> {
+    let again = l.rule.matches.iter().any(|other| std::mem::discriminant(other) == std::mem::discriminant(&m));
+    if again { None } else { l.push(m) }
 }
 
 /// The match of a protocol.
