@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 pub(super) struct Hash(pub(super) [u8; 16]);
 
 /// Goes up whenever the same items are written as other expressions.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Collects what `Content` feeds to a hasher.
 struct Bytes(Vec<u8>);

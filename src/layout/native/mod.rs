@@ -39,6 +39,7 @@ mod hash;
 pub mod item;
 pub mod lift;
 mod names;
+mod normal;
 mod rules;
 pub mod seed;
 mod sets;

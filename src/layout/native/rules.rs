@@ -18,6 +18,7 @@ use super::dispatch::SignatureId;
 use super::families::{Taken, Template};
 use super::field::{Fields, Key};
 use super::item::RuleId;
+use super::normal::normal;
 use crate::name::ChainName;
 use crate::rule::{Family, Rule, Target};
 
@@ -55,12 +56,21 @@ pub(super) struct Known {
     pub(super) unique: bool,
     /// What it is without the constant that only its instance has, once that was asked for.
     taken: OnceCell<Option<(TemplateId, Arc<Taken>)>>,
+    /// Its normal form, once that was asked for.
+    normal: OnceCell<Arc<Rule>>,
     uses: u32,
 }
 
 /// A distinct template, as [`Rules`] has numbered it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct TemplateId(pub(super) u32);
+
+impl Signature {
+    /// The same in words that another text of the rules would give, too.
+    pub(super) fn normal(&self, family: Family) -> Self {
+        Self { rule: normal(&self.rule, family), ..self.clone() }
+    }
+}
 
 impl Known {
     /// The chain that the rule jumps or goes to.
@@ -69,6 +79,11 @@ impl Known {
             Action::Jump(name) | Action::Goto(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// The rule as it would be read back.
+    pub(super) fn normal(&self, family: Family) -> &Rule {
+        self.normal.get_or_init(|| normal(&self.rule, family))
     }
 
     /// Whether the rule ends with a plain verdict.
@@ -205,8 +220,8 @@ impl Rules {
             (signature, fields, key)
         });
         let unique = analysis::is_unique(rule);
-        let taken = OnceCell::new();
-        let known = Some(Known { rule: rule.clone(), keyed, action, effects, unique, taken, uses: 0 });
+        let (taken, normal) = (OnceCell::new(), OnceCell::new());
+        let known = Some(Known { rule: rule.clone(), keyed, action, effects, unique, taken, normal, uses: 0 });
         let id = match self.free.pop() {
             Some(id) => id,
             None => {

@@ -45,7 +45,7 @@ use crate::layout::{Native, Passes};
 use crate::name::{ChainName, Comment, SetName, TableName, WrapName};
 use crate::nft::userdata::{Owner, Role, Userdata};
 use crate::nft::{BaseChain, Policy};
-use crate::rule::Rule;
+use crate::rule::{Family, Rule};
 use crate::wrap::{self, ChainKind, RuleKey, TableId};
 use context::{Context, PlaceId, Places};
 use elements::{Filling, Held};
@@ -398,8 +398,8 @@ impl Table {
                     None => self.drop_chain(ix),
                 }
             }
-            let (rules, sets, names) = (&self.rules, &self.sets, &self.setup.names);
-            let hash = |items: &[Item], bodies: &Bodies| content_hash(items, rules, sets, bodies);
+            let (family, rules, sets, names) = (self.id.family, &self.rules, &self.sets, &self.setup.names);
+            let hash = |items: &[Item], bodies: &Bodies| content_hash(items, family, rules, sets, bodies);
             let moved = self.bodies.settle(moves, hash, |number| names.body(number));
             self.count_turns();
             for (ix, was) in moved {
@@ -468,7 +468,7 @@ fn inconsistent() -> Error {
 }
 
 /// The hash of a content: rules and the names that stand in them.
-fn content_hash(items: &[Item], rules: &Rules, sets: &Sets, bodies: &Bodies) -> Hash {
+fn content_hash(items: &[Item], family: Family, rules: &Rules, sets: &Sets, bodies: &Bodies) -> Hash {
     let parts: Vec<_> = items
         .iter()
         .map(|item| {
@@ -482,7 +482,7 @@ fn content_hash(items: &[Item], rules: &Rules, sets: &Sets, bodies: &Bodies) -> 
             };
             let set = set.and_then(|set| sets.name(set)).map(SetName::as_str);
             let body = body.and_then(|body| bodies.at(body)).map(|body| body.name.as_str());
-            (rules.at(item.rule).map(|known| &known.rule), kind, set, body)
+            (rules.at(item.rule).map(|known| known.normal(family)), kind, set, body)
         })
         .collect();
     Hash::of(&parts)

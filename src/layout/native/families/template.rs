@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::layout::native::analysis::{Action, has_memory};
 use crate::layout::native::field::{Field, Fields, Key, address_bytes};
+use crate::layout::native::normal::normal;
 use crate::name::ChainName;
 use crate::rule::{Family, Masked, Match, Not, Rule};
 
@@ -89,6 +90,12 @@ impl Taken {
 }
 
 impl Template {
+    /// The same in words that another text of the rule would give, too.
+    #[must_use]
+    pub(crate) fn normal(&self, family: Family) -> Self {
+        Self { rule: normal(&self.rule, family), kind: self.kind.clone() }
+    }
+
     /// Whether the kernel takes a key of the fields that lead to the body and of those that were taken out.
     #[must_use]
     pub fn fits(&self, context: &Fields, family: Family) -> bool {

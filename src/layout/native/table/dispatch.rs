@@ -119,8 +119,8 @@ impl Table {
             return Ok(());
         };
         let chain = chain.name.clone();
+        let identity = Hash::of(&(chain.as_str(), signature.normal(self.id.family)));
         let Signature { fields, rule, class } = signature;
-        let identity = Hash::of(&(chain.as_str(), &fields, &rule, class));
         let number = self.sets.number(identity);
         let name = self.setup.names.run(number.0)?;
         let (declaration, kind) = match (class, &rule.target) {

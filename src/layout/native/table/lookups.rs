@@ -183,7 +183,7 @@ impl Table {
             families::Kind::Match(fields) => fields.clone(),
             _ => Fields::default(),
         };
-        let identity = Hash::of(&(self.way_to(context.place), template, occurrence));
+        let identity = Hash::of(&(self.way_to(context.place), template.normal(self.id.family), occurrence));
         let number = self.sets.number(identity);
         let tag = SetTag { kind, context: context.fields.clone(), fields };
         let tags = Tags { hash: Some(identity.0), set: Some(tag), ..Tags::default() };
@@ -212,7 +212,7 @@ impl Table {
                     let words = runs.iter().filter_map(|run| {
                         let run = self.dispatch.run(*run)?;
                         let chain = self.graph.at(run.chain)?.name.clone();
-                        Some((chain, self.rules.signature(run.signature)?.clone()))
+                        Some((chain, self.rules.signature(run.signature)?.normal(self.id.family)))
                     });
                     let mut words: Vec<(ChainName, Signature)> = words.collect();
                     // Numbers of runs differ from process to process, and with them their order.

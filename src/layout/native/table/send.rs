@@ -65,7 +65,7 @@ impl Table {
         }
         for id in std::mem::take(&mut self.touched) {
             let Some(body) = self.bodies.at(id) else { continue };
-            let hash = content_hash(&body.content, &self.rules, &self.sets, &self.bodies);
+            let hash = content_hash(&body.content, self.id.family, &self.rules, &self.sets, &self.bodies);
             let number = if body.own.is_some() { ITSELF } else { id.0 };
             let name = body.name.clone();
             self.enter(&name, Some((number, Tags { hash: Some(hash.0), ..Tags::default() })));
