@@ -12,8 +12,9 @@ use super::source::Source;
 use crate::compile::stock::{self, Normal};
 use crate::compile::{AnonymousSet, Ipsets, Program};
 use crate::layout::native::Item;
-use crate::name::Comment;
-use crate::nft::expr::{Expr, Lookup, SetRef};
+use crate::layout::native::tlv::Tags;
+use crate::name::{ChainName, Comment};
+use crate::nft::expr::{Expr, Immediate, Lookup, Operand, SetRef, Verdict};
 use crate::nft::userdata::Userdata;
 use crate::nft::{Element, Rule, Set};
 use crate::rule::Family;
@@ -25,6 +26,8 @@ pub(super) struct Compared {
     normal: Normal,
     /// The anonymous sets in the order of their use.
     sets: Vec<AnonymousSet>,
+    /// The chain of the model that it leads to.
+    named: Option<ChainName>,
 }
 
 /// The wanted rules in that form.
@@ -44,8 +47,30 @@ impl Programs<'_> {
             0 => Some(None),
             id => sets.iter().find(|set| set.id == id).map(|set| Some(AnonymousSet { id: 0, ..set.clone() })),
         };
-        Compared::new(expressions, comment.as_ref(), table.family, set)
+        let compared = Compared::new(expressions, comment.as_ref(), table.family, set)?;
+        Some(Compared { named: named(self.source, table, item, &self.program), ..compared })
     }
+}
+
+/// The chain of the model that a rule jumps to, if its kernel chain has another name: the rule carries it in its user data,
+/// because a kernel chain may stand for many. Beside a long comment there is no room for it.
+pub(super) fn named(source: &dyn Source, table: TableId, item: &Item, program: &Program) -> Option<ChainName> {
+    const LONG: usize = 180;
+    let to = jump_target(program)?;
+    let rule = source.rule(table, item)?;
+    let name = rule.chain_ref()?.name();
+    let room = program.comment.as_ref().is_none_or(|comment| comment.as_str().len() <= LONG);
+    (room && *name != to).then(|| name.clone())
+}
+
+/// The kernel chain that a program jumps or goes to.
+pub(super) fn jump_target(program: &Program) -> Option<ChainName> {
+    program.expressions.iter().find_map(|expr| match expr {
+        Expr::Immediate(Immediate { data: Operand::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)), .. }) => {
+            Some(chain.clone())
+        }
+        _ => None,
+    })
 }
 
 impl Compared {
@@ -55,12 +80,14 @@ impl Compared {
         family: Family,
         anonymous: &HashMap<Box<str>, (Set, Vec<Element>)>,
     ) -> Option<Self> {
-        let comment = rule.userdata.as_deref().and_then(|u| Userdata::decode(u).ok()).and_then(|u| u.comment);
+        let mut userdata = rule.userdata.as_deref().and_then(|u| Userdata::decode(u).ok()).unwrap_or_default();
+        let named = Tags::take(&mut userdata.others).name;
         let set = |reference: &SetRef| match anonymous.get(&*reference.name) {
             None => Some(None),
             Some((set, elements)) => AnonymousSet::read(0, set, elements).map(Some),
         };
-        Self::new(&rule.expressions, comment.as_ref(), family, set)
+        let compared = Self::new(&rule.expressions, userdata.comment.as_ref(), family, set)?;
+        Some(Self { named, ..compared })
     }
 
     /// `set` gives the anonymous set that a reference leads to; nothing at all when it cannot be compared.
@@ -79,6 +106,6 @@ impl Compared {
                 *reference = SetRef { name: AnonymousSet::TEMPLATE.into(), id: 0 };
             }
         }
-        Some(Self { normal, sets })
+        Some(Self { normal, sets, named: None })
     }
 }

@@ -8,11 +8,13 @@
 
 use std::collections::BTreeMap;
 
+use super::compare::named;
 use super::source::Source;
 use crate::compile::native;
 use crate::compile::{Ipsets, Program};
 use crate::error::{Error, Location, Operation, Refusal};
 use crate::kernel::Rejection;
+use crate::layout::native::tlv::Tags;
 use crate::name::{ChainName, NameError, TableName};
 use crate::netlink::attr::AttrError;
 use crate::nft::expr::{self, Expr, Lookup};
@@ -163,6 +165,10 @@ impl<'a> Encoder<'a> {
         }
         if let Some((mark, place)) = mark.as_deref() {
             crate::apply::encode::append_mark(&mut self.userdata, mark, *place);
+        }
+        if let Some(name) = named(self.source, at, item, &self.program) {
+            let tags = Tags { name: Some(name), ..Tags::default() };
+            fits = fits.and(tags.append(&mut self.userdata));
         }
         if fits.is_err() {
             let reason = AttrError::TooLong { kind: crate::nft::uapi::NFTA_RULE_USERDATA, len: self.userdata.len() };

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::super::leftovers::Current;
 use super::adopt;
-use super::compare::Programs;
+use super::compare::{Programs, jump_target};
 use super::handles::Handles;
 use super::ipsets::AskedIpsets;
 use super::plan::{Planner, Unplanned};
@@ -26,7 +26,6 @@ use crate::kernel::Kernel;
 use crate::layout::native::{Delta, Item, TableDelta};
 use crate::name::ChainName;
 use crate::nft::TableFlags;
-use crate::nft::expr::{Expr, Immediate, Operand, Verdict};
 use crate::ruleset::{Fallback, NativeChange};
 use crate::wrap::{Model, TableId};
 
@@ -269,13 +268,4 @@ fn gone(changes: &[NativeChange]) -> Vec<TableId> {
         _ => None,
     });
     deleted.filter(|id| !made(*id)).collect()
-}
-
-fn jump_target(program: &Program) -> Option<ChainName> {
-    program.expressions.iter().find_map(|expr| match expr {
-        Expr::Immediate(Immediate { data: Operand::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)), .. }) => {
-            Some(chain.clone())
-        }
-        _ => None,
-    })
 }

@@ -131,13 +131,21 @@ impl Tags {
         Ok(Self::take(&mut Userdata::decode(bytes)?.others))
     }
 
+    /// Appends the entries to user data.
+    ///
+    /// # Errors
+    /// [`UserdataError::TooLong`] for an entry that is longer than the kernel takes.
+    pub fn append(&self, bytes: &mut Vec<u8>) -> Result<(), UserdataError> {
+        Userdata { others: self.entries(), ..Userdata::default() }.encode(bytes)
+    }
+
     /// User data of these entries alone.
     ///
     /// # Errors
     /// [`UserdataError::TooLong`] when they are longer than the kernel takes.
     pub fn encode(&self) -> Result<Box<[u8]>, UserdataError> {
         let mut bytes = Vec::new();
-        Userdata { others: self.entries(), ..Userdata::default() }.encode(&mut bytes)?;
+        self.append(&mut bytes)?;
         Ok(bytes.into())
     }
 
