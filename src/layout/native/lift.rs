@@ -15,6 +15,7 @@
 
 mod names;
 mod rules;
+mod set;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::super::field::Fields;
 use super::super::tlv::Kind;
 use super::rules::Reader;
+use super::set::KnownSet;
 use super::{Standing, tags, userdata};
 use crate::name::{ChainName, WrapName};
 use crate::nft::{Element, ElementData};
@@ -47,7 +48,8 @@ impl Names {
             if !names.bodies.contains_key(&chain.name) {
                 let comment = userdata(chain.userdata.as_deref()).comment;
                 let body = chain.name.as_str().contains('/');
-                let first = comment.filter(|_| body).and_then(|name| ChainName::new(name.as_str()).ok());
+                let first = comment.as_ref().filter(|_| body).and_then(|comment| comment.as_str().strip_prefix("as "));
+                let first = first.and_then(|name| ChainName::new(name).ok());
                 names.bodies.entry(chain.name.clone()).or_default().insert(first.unwrap_or_else(|| chain.name.clone()));
             }
         }
@@ -71,6 +73,10 @@ impl Names {
                 _ => return,
             },
         };
+        // A body is there under its own name, too, for its hash.
+        if body == name && number != Some(0) {
+            return;
+        }
         self.bodies.entry(body).or_default().insert(name.clone());
         if let Some(key) = tags(element.userdata.as_deref()).key {
             self.keys.entry(name).or_default().push((None, key));
@@ -78,7 +84,7 @@ impl Names {
     }
 
     /// An element `key -> number of an action`, which may name the chain it leads to.
-    fn choice(&mut self, element: &Element, set: &super::rules::KnownSet<'_>, reader: &Reader<'_>) {
+    fn choice(&mut self, element: &Element, set: &KnownSet<'_>, reader: &Reader<'_>) {
         let Some(name) = tags(element.userdata.as_deref()).name else { return };
         let actions = reader.actions_beside(set.name.as_str());
         let Some(body) = actions.and_then(|actions| actions.verdict(element)?.chain().cloned()) else { return };
@@ -95,7 +101,8 @@ impl Names {
         self.bodies.get(body).map(|names| names.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// What a jump to a kernel chain leads to. All chains that share it are the same; the first stands for them.
+    /// What a jump to a kernel chain leads to, if it does not say so itself. All chains that share it are the same; the
+    /// first stands for them.
     pub(super) fn first(&self, body: &ChainName) -> ChainName {
         self.bodies.get(body).and_then(BTreeSet::first).unwrap_or(body).clone()
     }

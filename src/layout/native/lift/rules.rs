@@ -1,114 +1,23 @@
 //! One kernel rule back to the rules it stands for.
 //!
 //! Owns: the sets of a table, found by name ([`Reader`]); a rule taken apart at its lookup ([`Program`]); and the rules
-//! that come of it and the elements.
+//! that come of it and the elements ([`set`](super::set)).
 //! Never: looks at another rule.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::super::field::{Field, Fields, Key};
-use super::super::tlv::{Kind, SetTag, Tags};
+use super::super::tlv::{Kind, Tags};
 use super::names::{ContextKey, Names};
+use super::set::{KnownSet, Own};
 use super::{KernelRule, LiftedRule, Lookup, Standing, tags, userdata, value};
 use crate::compile::{self, AnonymousSet, Ipsets, Opaque, native, stock};
 use crate::name::{ChainName, SetName};
 use crate::nft::expr::{self, Counter, Data, Expr, Immediate, Operand, Verdict};
 use crate::nft::userdata::Userdata;
-use crate::nft::{self, Element, ElementData, ElementFlags, SetFlags};
+use crate::nft::{self, Element, ElementData};
 use crate::rule::{ChainRef, Family, Match, Rule, Target};
-
-/// A set of ours.
-#[derive(Debug)]
-pub(super) struct KnownSet<'a> {
-    pub(super) name: &'a SetName,
-    pub(super) tag: SetTag,
-    /// All fields of a key: those of the context and the others.
-    fields: Fields,
-    interval: bool,
-    /// Sorted by key, the end of a range before the start of the next.
-    pub(super) elements: Vec<&'a Element>,
-    /// Places of the elements by the key of the chain they are for, in a set of a family.
-    by_context: BTreeMap<Box<[u8]>, Vec<usize>>,
-}
-
-impl<'a> KnownSet<'a> {
-    fn new(set: &'a nft::Set, elements: &'a [Element], family: Family) -> Option<Self> {
-        let tag = tags(set.userdata.as_deref()).set?;
-        let fields = tag.context.join(&tag.fields);
-        let mut sorted: Vec<&Element> = elements.iter().collect();
-        let end = |element: &Element| element.flags.contains(ElementFlags::INTERVAL_END);
-        sorted.sort_by(|a, b| (&a.key, !end(a)).cmp(&(&b.key, !end(b))));
-        let interval = set.flags.contains(SetFlags::INTERVAL);
-        let mut known = Self { name: &set.name, tag, fields, interval, elements: sorted, by_context: BTreeMap::new() };
-        if !known.tag.context.is_empty() {
-            for (at, element) in known.elements.iter().enumerate() {
-                let key = element.key.as_deref().unwrap_or_default();
-                if let Some(context) = known.part(key, &known.tag.context, family) {
-                    known.by_context.entry(context).or_default().push(at);
-                }
-            }
-        }
-        Some(known)
-    }
-
-    /// The values of a key that has all fields.
-    fn values<'k>(&self, key: &'k [u8], family: Family) -> Option<Vec<(Field, &'k [u8])>> {
-        (key.len() == self.fields.key_len(family)).then_some(())?;
-        self.fields
-            .places(family)
-            .map(|(field, place)| Some((field, key.get(place..place + field.len(family))?)))
-            .collect()
-    }
-
-    /// The part of a key that some of the fields make.
-    pub(super) fn part(&self, key: &[u8], fields: &Fields, family: Family) -> Option<Box<[u8]>> {
-        let values = self.values(key, family)?;
-        let (_, part) = Key::build(family, values.into_iter().filter(|(field, _)| fields.iter().any(|f| f == *field)));
-        Some(part.bytes().into())
-    }
-
-    /// The verdict for the number that an element of another map has.
-    pub(super) fn verdict(&self, element: &Element) -> Option<&Verdict> {
-        let Some(ElementData::Value(number)) = &element.data else { return None };
-        // The number is the last word; `codegen` says what the one before it is for.
-        let number = number.last_chunk::<4>()?.as_slice();
-        let found = self.elements.binary_search_by(|e| e.key.as_deref().cmp(&Some(number))).ok()?;
-        match &self.elements.get(found)?.data {
-            Some(ElementData::Verdict(verdict)) => Some(verdict),
-            _ => None,
-        }
-    }
-
-    /// The last key of the range that starts at this place; the key itself where there are no ranges.
-    fn last(&self, at: usize) -> Option<Vec<u8>> {
-        let element = self.elements.get(at)?;
-        if let Some(end) = &element.key_end {
-            return Some(end.to_vec());
-        }
-        let key = element.key.as_deref()?;
-        if !self.interval {
-            return Some(key.to_vec());
-        }
-        match self.elements.get(at + 1) {
-            Some(next) => before(next.key.as_deref()?),
-            None => Some(vec![u8::MAX; key.len()]),
-        }
-    }
-}
-
-/// The key before this one.
-fn before(key: &[u8]) -> Option<Vec<u8>> {
-    let mut key = key.to_vec();
-    for byte in key.iter_mut().rev() {
-        let (less, borrows) = byte.overflowing_sub(1);
-        *byte = less;
-        if !borrows {
-            return Some(key);
-        }
-    }
-    None
-}
 
 /// The rules of each chain, in order.
 pub(super) fn by_chain<'a>(standing: &Standing<'a>) -> HashMap<&'a ChainName, Vec<&'a nft::Rule>> {
@@ -262,41 +171,44 @@ impl<'a> Reader<'a> {
         let Some(parts) = &program.lookup else {
             let mut rule = program.rule.clone();
             if let Ok(rule) = &mut rule {
-                let named = Tags::take(&mut program.userdata.others.clone()).name;
-                lead_to(&mut rule.target, named, names);
+                lead_to(&mut rule.target, program.named(), names);
             }
             return vec![program.lifted(rule, None)];
         };
         let set = parts.set;
-        let places = match set.tag.context.is_empty() {
-            true => (0..set.elements.len()).collect(),
-            false => {
-                let of_context = |(slots, _): &&ContextKey| slots.as_ref().is_none_or(|s| *s == set.tag.context);
-                let mut found: Vec<usize> = Vec::new();
-                let mut asked = false;
-                for (_, key) in keys.iter().filter(of_context) {
-                    asked = true;
-                    found.extend(set.by_context.get(key).into_iter().flatten());
-                }
-                if !asked {
-                    return vec![program.lifted(Err(program.opaque("no key leads to this chain")), None)];
-                }
-                found.sort_unstable();
-                found.dedup();
-                found
-            }
+        let lifted = |(at, element): (usize, &Element)| {
+            let rule = self.element(program, parts, at, names);
+            let rule = rule.unwrap_or_else(|| Err(program.opaque("no rule has such an element")));
+            program.lifted(rule, Some((set.name, element)))
         };
-        let mut rules = Vec::with_capacity(places.len());
-        for at in places {
-            if let Some(element) = set.elements.get(at)
-                && !element.flags.contains(ElementFlags::INTERVAL_END)
-            {
-                let rule = self.element(program, parts, at, names);
-                let rule = rule.unwrap_or_else(|| Err(program.opaque("no rule has such an element")));
-                rules.push(program.lifted(rule, Some((set.name, element))));
+        if set.tag.context.is_empty() {
+            return set.starts(0..set.elements.len()).map(lifted).collect();
+        }
+        let of_context = |(fields, _): &&ContextKey| fields.as_ref().is_none_or(|fields| *fields == set.tag.context);
+        let mut places: Vec<usize> =
+            keys.iter().filter(of_context).flat_map(|(_, key)| set.by_context.get(key)).flatten().copied().collect();
+        if places.is_empty() {
+            return vec![program.lifted(Err(program.opaque("no key that leads to this chain is in the set")), None)];
+        }
+        places.sort_unstable();
+        places.dedup();
+        // Each key that leads to the chain has elements of its own for the same rules. Those that are not understood
+        // stay apart.
+        let mut rules: BTreeMap<(Option<Own<'_>>, usize), LiftedRule> = BTreeMap::new();
+        for (at, element) in set.starts(places) {
+            let own = set.own(element, self.family);
+            let apart = if own.is_some() { 0 } else { at };
+            match rules.entry((own, apart)) {
+                Entry::Vacant(place) => {
+                    place.insert(lifted((at, element)));
+                }
+                Entry::Occupied(mut rule) => {
+                    let rule = rule.get_mut();
+                    rule.counter = both(rule.counter, stock::counter(&element.expressions));
+                }
             }
         }
-        rules
+        rules.into_values().collect()
     }
 
     /// The rule of one element.
@@ -318,7 +230,7 @@ impl<'a> Reader<'a> {
             Ok(rule) => rule,
             Err(opaque) => return Some(Err(opaque)),
         };
-        let named = tags(element.userdata.as_deref()).name;
+        let named = tags(element.userdata.as_deref()).name.or_else(|| program.named());
         if matches!(set.tag.kind, Kind::Choice | Kind::FamilyChoice) {
             rule.target = Some(target(parts.actions?.verdict(element)?)?);
         }
@@ -384,9 +296,20 @@ fn lead_to(target: &mut Option<Target>, named: Option<ChainName>, names: &Names)
     }
 }
 
+/// The sum of two counters.
+fn both(a: Option<Counter>, b: Option<Counter>) -> Option<Counter> {
+    let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
+    Some(Counter { packets: a.packets.saturating_add(b.packets), bytes: a.bytes.saturating_add(b.bytes) })
+}
+
 impl Program<'_> {
     fn opaque(&self, reason: &'static str) -> Opaque {
         Opaque { at: self.lookup.as_ref().map_or(0, |parts| parts.at), name: "lookup".to_owned(), reason }
+    }
+
+    /// The chain of the model that it jumps to, where its kernel chain has another name.
+    fn named(&self) -> Option<ChainName> {
+        Tags::take(&mut self.userdata.others.clone()).name
     }
 
     fn lifted(&self, rule: Result<Rule, Opaque>, element: Option<(&SetName, &Element)>) -> LiftedRule {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::*;
 use crate::compile::{NoIpsets, native};
+use crate::layout::native::declare::{action_key, action_value};
 use crate::name::TableName;
 use crate::nft::expr::{
     Ct, CtKey, Lookup as LookupExpr, Meta, MetaKey, Payload, PayloadBase, Register, SetRef, Verdict,
 };
 use crate::nft::{Chain, Element, ElementData, Rule as KernelRuleObject, Set, SetFlags};
 use crate::rule::targets::{Ct as CtTarget, CtZone, CtZoneDirection, CtZoneId};
-use crate::rule::{ChainRef, Target};
+use crate::rule::{ChainRef, Not, Target};
 
 /// A table under construction.
 #[derive(Default)]
@@ -267,6 +268,120 @@ fn a_chain_of_a_family_has_the_rules_of_its_own_key() {
     let table = world.lift();
     let lost = table.chains.iter().find(|c| c.name.as_str() == "c-lost").unwrap();
     assert!(lost.rules[0].rule.is_err());
+}
+
+/// Two ports of a family. Two keys lead to the first, which so has each of its elements twice; its rules lead on to
+/// chains of their own, and each port stores its zone.
+#[test]
+fn several_keys_that_lead_to_a_chain_give_each_rule_once() {
+    let mut world = World::default();
+    world.chain("c-ports");
+    world.chain("c/5");
+    world.chain("c/6");
+    let device = |name: &str| {
+        let mut bytes = [0; 16];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        bytes.to_vec()
+    };
+    let named = |name: &str| tlv(&[(0x78, name.as_bytes())]);
+    let ports = [("tap1", "1"), ("tap1b", "1"), ("tap2", "2")];
+    let lead = |to: &str, number: u32| {
+        ports
+            .map(|(tap, port)| with_value(&device(tap), &action_value(number), named(&format!("c-{to}{port}"))))
+            .to_vec()
+    };
+    world.set("c/map/1", SetFlags::MAP, &[1, 0, 1, 1, 0], lead("o", 4));
+    world.set("c/family/4", SetFlags::MAP, &[5, 1, 0, 1, 0], lead("s", 5));
+    let zones = ports.map(|(tap, port)| with_value(&device(tap), &port.parse::<u16>().unwrap().to_ne_bytes(), None));
+    world.set("c/family/2", SetFlags::MAP, &[6, 1, 0, 1, 0], zones.to_vec());
+    let own = [("tap1", 9), ("tap1", 1), ("tap1b", 1), ("tap1b", 9), ("tap2", 2)];
+    let own = own.map(|(tap, last)| Element {
+        expressions: vec![Expr::Counter(Counter { packets: 1, bytes: 10 })],
+        ..Element::new(&[device(tap), vec![10, 0, 0, last]].concat())
+    });
+    world.set("c/family/3", SetFlags::CONCAT, &[4, 1, 1, 1, 0, 3, 32], own.to_vec());
+    let verdicts = [(4, jump("c/5")), (5, jump("c/6"))];
+    let actions = verdicts.map(|(number, verdict)| Element::with_verdict(&action_key(number), verdict));
+    world.set("c/actions/1", SetFlags::MAP, &[7, 0, 0], actions.to_vec());
+    world.set("c/actions/4", SetFlags::MAP, &[7, 0, 0], actions.to_vec());
+    directory(&mut world, &[("c-ports", 0, None), ("c/5", 5, None), ("c/6", 6, None)]);
+    let load = || Expr::Meta(Meta::Load { key: MetaKey::IIFNAME, dreg: Register::R1 });
+    let choose = |map: &str, actions: &str| {
+        vec![load(), lookup(map, Some(Register::R1)), lookup(actions, Some(Register::VERDICT))]
+    };
+    world.rule("c-ports", choose("c/map/1", "c/actions/1"), None);
+    world.rule("c/5", choose("c/family/4", "c/actions/4"), None);
+    let store = Expr::Ct(Ct::Store { key: CtKey::ZONE, sreg: Register::R1, direction: None });
+    world.rule("c/5", vec![load(), lookup("c/family/2", Some(Register::R1)), store], None);
+    let address = Expr::Payload(Payload::Load { dreg: Register::R2, base: PayloadBase::Network, offset: 12, len: 4 });
+    let mut program = vec![load(), address, lookup("c/family/3", None)];
+    program.extend(compiled(&Rule::new().ret()));
+    world.rule("c/6", program, None);
+
+    let zone = |number| {
+        let zone = Some(CtZone { direction: CtZoneDirection::Both, id: CtZoneId::Number(number) });
+        Rule { target: Some(Target::Ct(Box::new(CtTarget { zone, ..CtTarget::default() }))), ..Rule::new() }
+    };
+    assert_eq!(world.rules_of("c-o1"), [to(Rule::new(), "c-s1"), zone(1)]);
+    assert_eq!(world.rules_of("c-o2"), [to(Rule::new(), "c-s2"), zone(2)]);
+    let source = |last| source_is([10, 0, 0, last]).ret();
+    assert_eq!(world.rules_of("c-s1"), [source(1), source(9)]);
+    assert_eq!(world.rules_of("c-s2"), [source(2)]);
+    let table = world.lift();
+    let names: Vec<_> = table.chains.iter().map(|chain| chain.name.as_str()).collect();
+    assert_eq!(names, ["c-o1", "c-o2", "c-ports", "c-s1", "c-s2"]);
+    let counted = |chain: usize| table.chains[chain].rules[0].counter.map(|c| (c.packets, c.bytes));
+    assert_eq!((counted(3), counted(4)), (Some((2, 20)), Some((1, 10))));
+}
+
+/// A rule of a family may ask for what led to its chain as well.
+#[test]
+fn a_field_of_the_key_is_a_condition_where_the_rule_asks_for_it() {
+    let mut world = World::default();
+    world.chain("c/5");
+    let pair = |last: u8| [[10, 0, 0, last], [2, 0, 0, 0], [0, last, 0, 0]].concat();
+    world.set(
+        "c/family/1",
+        SetFlags::CONCAT,
+        &[4, 1, 2, 3, 32, 3, 32, 5, 0],
+        vec![Element::new(&pair(1)), Element::new(&pair(2))],
+    );
+    directory(&mut world, &[("c-s1", 5, Some(&[10, 0, 0, 1]))]);
+    let mac = Expr::Payload(Payload::Load { dreg: Register::R2, base: PayloadBase::Link, offset: 6, len: 6 });
+    let mut program = vec![source(), mac, lookup("c/family/1", None)];
+    program.extend(compiled(&Rule::new().ret()));
+    world.rule("c/5", program, None);
+    let mut rule = source_is([10, 0, 0, 1]).ret();
+    rule.matches.push(crate::rule::Match::Mac(Not::is([2, 0, 0, 0, 0, 1])));
+    assert_eq!(world.rules_of("c-s1"), [rule]);
+}
+
+#[test]
+fn a_jump_says_which_of_the_chains_that_share_its_target_it_means() {
+    let mut world = dispatched();
+    world.chain("c-out");
+    for (number, chain) in ["c-inst-2", "c-inst-1"].into_iter().enumerate() {
+        let mut program = compiled(&to(Rule::new().tcp(), "c/1"));
+        let named = tlv(&[(0, b"x\0"), (0x78, chain.as_bytes())]);
+        if number == 0 {
+            program = compiled(&to(Rule::new().udp(), "c/1"));
+        }
+        world.rule("c-out", program, named);
+    }
+    let x = |rule: Rule| rule.comment(crate::name::Comment::new("x").unwrap());
+    assert_eq!(world.rules_of("c-out"), [x(to(Rule::new().udp(), "c-inst-2")), x(to(Rule::new().tcp(), "c-inst-1"))]);
+}
+
+/// Without a directory, as when the kernel has lost it, a body has the name of its first chain.
+#[test]
+fn a_body_that_nothing_names_has_the_name_it_was_made_for() {
+    let mut world = World::default();
+    world.chain("c/1");
+    world.chains[0].userdata = tlv(&[(0, b"as c-inst-1\0")]);
+    world.chain("c/2");
+    world.chains[1].userdata = tlv(&[(0, b"two words\0")]);
+    let names: Vec<_> = world.lift().chains.iter().map(|chain| chain.name.to_string()).collect();
+    assert_eq!(names, ["c-inst-1", "c/2"]);
 }
 
 #[test]
