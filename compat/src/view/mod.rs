@@ -11,6 +11,7 @@
 //!
 //! How it is tested: `tests/cli` beside the stock tools, `tests/roundtrip.rs` for the native layout.
 
+mod groups;
 mod json;
 mod native;
 mod nft_text;
@@ -28,6 +29,9 @@ use nftwrap::nft::expr::{Counter, Expr};
 use nftwrap::nft::{BaseChain, Element, Set, userdata::Userdata};
 use nftwrap::rule::Rule;
 use nftwrap::wrap::TableId;
+
+pub use groups::Group;
+pub use native::{element, kernel_rule};
 
 /// The iptables tables of a namespace.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +114,14 @@ impl View {
     /// [`kernel::Error`] when the kernel cannot be asked.
     pub fn read<K: Kernel + ?Sized>(kernel: &mut K) -> Result<Self, kernel::Error> {
         read::read(kernel)
+    }
+
+    /// Keeps the tables of a group of the native layout.
+    pub fn retain_group(&mut self, group: &str) {
+        self.tables.retain(|table| {
+            let kind = table.name.as_str().strip_prefix(group).and_then(|rest| rest.strip_prefix('-'));
+            table.native.is_some() && kind == Some(table.id.kind.name())
+        });
     }
 
     /// Keeps what belongs to a component: its chains, and of the shared chains its rules and those that lead to it.

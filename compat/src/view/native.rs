@@ -14,6 +14,7 @@ use super::read::{names, sort, userdata};
 use super::{Body, ChainView, NativeForm, RuleView, TableView};
 
 pub(super) use text::print;
+pub use text::{element, kernel_rule};
 
 /// Reads a table; `None` when it is none of the layout's: neither it nor a set in it has our mark.
 pub(super) fn read<K: Kernel + ?Sized>(

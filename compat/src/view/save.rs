@@ -25,12 +25,14 @@ impl View {
 fn save_table(out: &mut String, table: &TableView, counters: bool) {
     let named = |chain: &ChainView| ChainRef::Named(chain.name.clone());
     let names: Vec<(ChainRef, &ChainView)> = table.chains.iter().map(|c| (named(c), c)).collect();
-    // iptables lists the built-in chains of a table also when the kernel does not have them yet.
+    // iptables lists the built-in chains of a table also when the kernel does not have them yet. In the native layout they
+    // would be made by whoever applies the text.
     let missing: Vec<ChainRef> = table
         .id
         .kind
         .builtins()
         .iter()
+        .filter(|_| table.native.is_none())
         .filter(|b: &&Builtin| !table.chains.iter().any(|c| c.name.as_str() == b.name))
         .filter_map(|b| ChainRef::new(b.name).ok())
         .collect();

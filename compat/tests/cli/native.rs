@@ -93,7 +93,7 @@ fn host() -> Batch {
     let verdicts = [(2_u32, Verdict::Drop), (4, Verdict::Jump(chain_name("nova/1")))];
     let elements = verdicts.map(|(n, verdict)| Element::with_verdict(&action_key(n), verdict)).into();
     let none = Fields::default();
-    let actions = w.set("nova/actions", &SetKind::Actions, (Kind::Actions, &none), elements);
+    let actions = w.set("nova/actions/1", &SetKind::Actions, (Kind::Actions, &none), elements);
     let entry = |name: &str, number: u32| {
         let mut key = [0; 64];
         key[..name.len()].copy_from_slice(name.as_bytes());
@@ -144,7 +144,7 @@ fn native_tables_show_the_chains_that_they_were_made_of() {
 
     let nft = lab.nftwrap(&["show", "--format", "nft"], "").ok();
     for part in [
-        "ip daddr map @nova/map/1 vmap @nova/actions\n",
+        "ip daddr map @nova/map/1 vmap @nova/actions/1\n",
         "10.0.0.9 counter packets 0 bytes 0 : 4 # nova-inst-9\n",
         "\tchain nova/1 {\n\t\t# nova-inst-1, nova-inst-2,",
         "\"nova-local\" : 0\n",

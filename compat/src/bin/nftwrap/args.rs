@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nftwrap::layout::Passes;
 use nftwrap::name::WrapName;
 
 /// Wrapped iptables chains, committed to nftables in one netlink transaction.
@@ -64,7 +65,8 @@ pub(crate) struct Load {
     /// The chains that the component expects to find made
     #[arg(long, value_enum, default_value_t = Profile::Bare, requires = "wrap")]
     pub(crate) profile: Profile,
-    /// Start new rules and policies from the `[packets:bytes]` of the file; what stands keeps what it has counted
+    /// Start new rules and policies from the `[packets:bytes]` of the file; what stands keeps what it has counted.
+    /// In the native layout: count packets and bytes of each rule that is an element of a map, from zero
     #[arg(long)]
     pub(crate) counters: bool,
     /// Print one line of JSON with sizes and times
@@ -77,7 +79,48 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) native: NativeLayout,
+    #[command(flatten)]
     pub(crate) place: Where,
+}
+
+/// Settings of `--layout native`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "With --layout native")]
+pub(crate) struct NativeLayout {
+    /// What the names of the tables begin with: NAME-filter, NAME-nat. The component's name if not given, or `nftwrap`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<WrapName>,
+    /// Other components use the group, too: built-in and unwrapped chains are common to all of them, and the tables have
+    /// no owner
+    #[arg(long, requires_all = ["group", "wrap"])]
+    pub(crate) shared: bool,
+    /// What is added to the priorities of iptables' hooks: before 0 the tables are met before those of iptables
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-10_000..=10_000))]
+    pub(crate) priority: Option<i32>,
+    /// The passes of the compiler that run: `all`, `none`, or some of dispatch, sharing, folding, families
+    #[arg(long, value_name = "PASS[,PASS...]", value_parser = passes)]
+    pub(crate) passes: Option<Passes>,
+}
+
+/// A list of passes.
+fn passes(text: &str) -> Result<Passes, String> {
+    match text {
+        "all" => return Ok(Passes::all()),
+        "none" => return Ok(Passes::empty()),
+        _ => {}
+    }
+    let mut passes = Passes::empty();
+    for word in text.split(',') {
+        match Passes::NAMES.iter().find(|(name, _)| *name == word) {
+            Some((_, pass)) => passes |= *pass,
+            None => {
+                let known: Vec<&str> = Passes::NAMES.iter().map(|(name, _)| *name).collect();
+                return Err(format!("`{word}` is no pass: say `all`, `none`, or a list of {}", known.join(", ")));
+            }
+        }
+    }
+    Ok(passes)
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +128,9 @@ pub(crate) struct Show {
     /// Only the chains of this component, and its rules in shared chains
     #[arg(long, value_name = "NAME")]
     pub(crate) wrap: Option<WrapName>,
+    /// Only the tables of this group of the native layout
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<WrapName>,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Save)]
     pub(crate) format: Format,
@@ -97,7 +143,7 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Flush {
-    /// The component
+    /// The component; it goes from the tables of iptables and from those of the native layout, whatever the group
     #[arg(long, value_name = "NAME")]
     pub(crate) wrap: WrapName,
     /// Print one line of JSON with sizes and times
@@ -127,12 +173,15 @@ pub(crate) struct Translate {
 pub(crate) enum Layout {
     /// The tables that iptables-nft uses; every rule shows in stock iptables
     Iptables,
+    /// Tables of the component's own, compiled: maps instead of rules, one chain for all that say the same
+    Native,
 }
 
 impl Layout {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Iptables => "iptables",
+            Self::Native => "native",
         }
     }
 }

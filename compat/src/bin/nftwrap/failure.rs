@@ -121,7 +121,11 @@ impl Failure {
                 vec![Message { title: error.to_string(), excerpt: at(location, &source.to_string()), help: None }],
             ),
             Error::Refused(refusals) => (Code::Kernel, refusals.iter().map(|r| refusal(r, &at)).collect()),
-            Error::StillReferenced { .. } | Error::Incompatible { .. } => {
+            Error::Layout(_) => (Code::Input, vec![Message { title: error.to_string(), excerpt: None, help: None }]),
+            Error::StillReferenced { .. }
+            | Error::Incompatible { .. }
+            | Error::ForeignTable { .. }
+            | Error::TableOwned { .. } => {
                 (Code::Kernel, vec![Message { title: error.to_string(), excerpt: None, help: None }])
             }
             _ => {

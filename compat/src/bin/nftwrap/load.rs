@@ -1,23 +1,21 @@
 //! `apply`, `plan` and `check`: a file to the kernel.
 
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use nftwrap::Manager;
-use nftwrap::apply::{Change, Identity, Plan, Report};
-use nftwrap::compile::{NoIpsets, stock};
+use nftwrap::apply::{Fallback, NativeChange, Plan, Report};
 use nftwrap::kernel::Live;
-use nftwrap::nft::{BaseChain, Policy, listing};
-use nftwrap::rule::Family;
+use nftwrap::layout::{Layout, Native};
 use nftwrap::wrap::{self, Model};
 use nftwrap_compat::load;
-use nftwrap_compat::print;
 use nftwrap_compat::restore::SaveFile;
 use nftwrap_compat::view::View;
 use serde_json::{Value, json};
 
-use crate::args::{Load, Profile};
+use crate::args::{self, Load, Profile};
 use crate::failure::Failure;
+use crate::fallbacks::{self, Fallbacks};
+use crate::plan::{self, Standing};
 use crate::progress::Progress;
 use crate::source::Source;
 use crate::{kernel, output, show};
@@ -34,6 +32,7 @@ struct Job {
 impl Job {
     fn new(args: &Load) -> Result<Self, Failure> {
         let start = Instant::now();
+        let layout = layout(args)?;
         let progress = Progress::start();
         progress.phase("reading rules");
         let sources = Source::read_all(args.file.as_ref().or(args.ipv4.as_ref()), args.ipv6.as_ref())?;
@@ -50,12 +49,42 @@ impl Job {
                 .map_err(|error| Failure::load(source, &error))?;
         }
         let parse = parsing.elapsed();
-        let manager = Manager::with_kernel(model, kernel::open(&args.place)?);
+        let manager = Manager::with_kernel_and_layout(model, kernel::open(&args.place)?, layout);
         Ok(Self { sources, manager, parse, start, progress })
     }
 
     fn fail(&self, error: &nftwrap::Error) -> Failure {
         Failure::apply(&self.sources, error)
+    }
+
+    /// What of the model the native layout does in another form than its first.
+    fn fallbacks(&self, reported: &[Fallback]) -> Fallbacks {
+        fallbacks::find(self.manager.model(), self.manager.layout(), reported)
+    }
+}
+
+/// The layout with its settings, which mean nothing to the other one.
+fn layout(args: &Load) -> Result<Layout, Failure> {
+    let args::NativeLayout { group, shared, priority, passes } = &args.native;
+    if args.layout == args::Layout::Native {
+        return Ok(Layout::Native(Native {
+            group: group.clone(),
+            shared: *shared,
+            priority: priority.unwrap_or_default(),
+            passes: passes.unwrap_or_default(),
+            counters: args.counters,
+            ..Native::default()
+        }));
+    }
+    let given = [
+        ("--group", group.is_some()),
+        ("--shared", *shared),
+        ("--priority", priority.is_some()),
+        ("--passes", passes.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Failure::input(format!("{name} is of the native layout: give --layout native, too"))),
+        None => Ok(Layout::Iptables),
     }
 }
 
@@ -79,6 +108,7 @@ pub(crate) fn apply(args: &Load) -> Result<(), Failure> {
     job.progress.phase("committing");
     let report = job.manager.apply().map_err(|error| job.fail(&error))?;
     let total = job.start.elapsed();
+    let fallbacks = if args.stats { job.fallbacks(&report.fallbacks) } else { Fallbacks::default() };
     drop(job.progress);
     if let Some(format) = args.show {
         let mut view = View::read(job.manager.kernel_mut()).map_err(|error| Failure::apply(&[], &error.into()))?;
@@ -88,7 +118,7 @@ pub(crate) fn apply(args: &Load) -> Result<(), Failure> {
         show::print(&view, format)?;
     }
     if args.stats {
-        output::print_json(&stats(args, job.manager.model(), &report, job.parse, total))?;
+        output::print_json(&stats(args, job.manager.model(), &report, &fallbacks, job.parse, total))?;
     } else if args.json {
         output::print_json(&changes(&report))?;
     } else if args.show.is_none() {
@@ -100,13 +130,14 @@ pub(crate) fn apply(args: &Load) -> Result<(), Failure> {
 pub(crate) fn plan(args: &Load) -> Result<(), Failure> {
     let mut job = Job::new(args)?;
     job.progress.phase("comparing");
+    let standing = Standing::read(&mut job.manager).map_err(|error| job.fail(&error))?;
     let plan = job.manager.plan().map_err(|error| job.fail(&error))?;
+    let fallbacks = job.fallbacks(plan.fallbacks());
     drop(job.progress);
     if args.json {
-        let changes: Vec<Value> = plan.changes().iter().map(change_json).collect();
-        return output::print_json(&json!({ "changes": changes }));
+        return output::print_json(&plan::json(&plan, &standing, &fallbacks));
     }
-    output::print(&diff(&plan))
+    output::print(&plan::diff(&plan, &standing, &fallbacks))
 }
 
 pub(crate) fn check(args: &Load) -> Result<(), Failure> {
@@ -114,21 +145,43 @@ pub(crate) fn check(args: &Load) -> Result<(), Failure> {
     job.progress.phase("checking");
     let (plan, report) = job.manager.check().map_err(|error| job.fail(&error))?;
     let total = job.start.elapsed();
-    drop(job.progress);
     if args.stats {
-        return output::print_json(&stats(args, job.manager.model(), &report, job.parse, total));
+        let parse = job.parse;
+        let fallbacks = job.fallbacks(&report.fallbacks);
+        drop(job.progress);
+        return output::print_json(&stats(args, job.manager.model(), &report, &fallbacks, parse, total));
     }
+    drop(job.progress);
+    let changes = changes_of(&plan);
     if args.json {
-        return output::print_json(&json!({ "ok": true, "changes": plan.changes().len() }));
+        return output::print_json(&json!({ "ok": true, "changes": changes }));
     }
-    if plan.is_empty() {
+    if changes == 0 {
         return output::print("ok: nothing to change\n");
     }
-    output::print(&format!("ok: the kernel accepts {}\n", count(plan.changes().len(), "change")))
+    output::print(&format!("ok: the kernel accepts {}\n", count(changes, "change")))
 }
 
-/// What stands in the model, and what it took to bring it to the kernel. Times are in microseconds.
-fn stats(args: &Load, model: &Model, report: &Report, parse: Duration, total: Duration) -> Value {
+/// How many changes a plan has. That a table gets another owner changes nothing of what it does.
+fn changes_of(plan: &Plan) -> usize {
+    plan.changes().len() + plan.native().iter().filter(|change| !is_take_over(change)).count()
+}
+
+/// Whether a change makes us the owner of a table, and nothing else.
+pub(crate) fn is_take_over(change: &NativeChange) -> bool {
+    matches!(change, NativeChange::AddTable { userdata: None, .. })
+}
+
+/// What stands in the model, and what it took to bring it to the kernel: sets and elements are those that were made or
+/// deleted. Times are in microseconds.
+fn stats(
+    args: &Load,
+    model: &Model,
+    report: &Report,
+    fallbacks: &Fallbacks,
+    parse: Duration,
+    total: Duration,
+) -> Value {
     let us = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let (mut tables, mut chains, mut rules) = (0, 0, 0);
     for table in model.tables() {
@@ -143,8 +196,10 @@ fn stats(args: &Load, model: &Model, report: &Report, parse: Duration, total: Du
         "tables": tables,
         "chains": chains,
         "rules": rules,
-        "sets": 0,
-        "elements": 0,
+        "sets": report.sets,
+        "elements": report.elements,
+        "fallbacks": fallbacks.rules(),
+        "missing_features": fallbacks.features(),
         "messages": report.messages,
         "bytes": report.bytes,
         "parse_us": us(parse),
@@ -165,20 +220,27 @@ fn changes(report: &Report) -> Value {
         "chains": report.chains,
         "rules_added": report.rules_added,
         "rules_deleted": report.rules_deleted,
+        "sets": report.sets,
+        "elements": report.elements,
         "messages": report.messages,
         "generation": report.generation,
     })
 }
 
 fn summary(report: &Report, total: Duration) -> String {
-    if report.messages == 0 {
+    let Report { chains, rules_added, rules_deleted, sets, elements, .. } = *report;
+    if report.messages == 0 || chains + rules_added + rules_deleted + sets + elements + report.tables == 0 {
         return "nothing to change\n".to_owned();
     }
+    let native = match (sets, elements) {
+        (0, 0) => String::new(),
+        _ => format!(", {} and {} added or deleted", count(sets, "set"), count(elements, "element")),
+    };
     format!(
-        "{} added, {} deleted, {} changed in one transaction of {} bytes; {:.1} ms, {:.1} ms of it in the kernel\n",
-        count(report.rules_added, "rule"),
-        report.rules_deleted,
-        count(report.chains, "chain"),
+        "{} added, {} deleted, {} changed{native} in one transaction of {} bytes; {:.1} ms, {:.1} ms of it in the kernel\n",
+        count(rules_added, "rule"),
+        rules_deleted,
+        count(chains, "chain"),
         report.bytes,
         total.as_secs_f64() * 1e3,
         report.kernel.as_secs_f64() * 1e3,
@@ -187,77 +249,4 @@ fn summary(report: &Report, total: Duration) -> String {
 
 fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
-/// The plan as a difference: `+` is made, `-` goes.
-fn diff(plan: &Plan) -> String {
-    if plan.is_empty() {
-        return "nothing to change\n".to_owned();
-    }
-    let mut out = String::new();
-    let mut heading = None;
-    for change in plan.changes() {
-        let table = change.table();
-        if heading != Some(table) {
-            heading = Some(table);
-            let _ = writeln!(out, "{table}");
-        }
-        let _ = match change {
-            Change::AddTable(_) => writeln!(out, "  + table"),
-            Change::AddChain { chain, .. } => writeln!(out, "  + chain {chain}"),
-            Change::SetPolicy { chain, base, .. } => writeln!(out, "  ~ chain {chain} policy {}", policy(base)),
-            Change::DeleteRule { chain, identity, .. } => {
-                writeln!(out, "  - -A {chain}{}", spaced(&text(identity, table.family)))
-            }
-            Change::AddRule { chain, rule, .. } => {
-                writeln!(out, "  + -A {chain}{}", spaced(&print::rule(rule, table.family)))
-            }
-            Change::FlushChain { chain, .. } => writeln!(out, "  - all rules of chain {chain}"),
-            Change::DeleteChain { chain, .. } => writeln!(out, "  - chain {chain}"),
-            _ => Ok(()),
-        };
-    }
-    out
-}
-
-fn spaced(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" {text}") }
-}
-
-fn text(identity: &Identity, family: Family) -> String {
-    match identity {
-        Identity::Rule(rule) => print::rule(rule, family),
-        Identity::Program(program) => {
-            let normal = &program.normal;
-            match stock::lift(&normal.expressions, normal.comments.last(), family, &NoIpsets) {
-                Ok(rule) => print::rule(&rule, family),
-                Err(_) => listing::compact(&normal.expressions).to_string(),
-            }
-        }
-    }
-}
-
-fn policy(base: &BaseChain) -> &'static str {
-    if base.policy == Some(Policy::Drop) { "DROP" } else { "ACCEPT" }
-}
-
-fn change_json(change: &Change) -> Value {
-    let id = change.table();
-    let (operation, detail) = match change {
-        Change::AddTable(_) => ("add-table", Value::Null),
-        Change::AddChain { .. } => ("add-chain", Value::Null),
-        Change::SetPolicy { base, .. } => ("set-policy", policy(base).into()),
-        Change::DeleteRule { identity, .. } => ("delete-rule", text(identity, id.family).into()),
-        Change::AddRule { rule, .. } => ("add-rule", print::rule(rule, id.family).into()),
-        Change::FlushChain { .. } => ("flush-chain", Value::Null),
-        Change::DeleteChain { .. } => ("delete-chain", Value::Null),
-        _ => ("other", Value::Null),
-    };
-    json!({
-        "operation": operation,
-        "family": nftwrap::nft::Family::from(id.family).name(),
-        "table": id.kind.name(),
-        "chain": change.chain().map(|c| c.as_str()),
-        "rule": detail,
-    })
 }

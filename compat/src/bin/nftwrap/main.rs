@@ -2,10 +2,12 @@
 
 mod args;
 mod failure;
+mod fallbacks;
 mod flush;
 mod kernel;
 mod load;
 mod output;
+mod plan;
 mod progress;
 mod show;
 mod source;

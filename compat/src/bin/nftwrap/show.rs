@@ -10,6 +10,9 @@ use crate::{kernel, output};
 pub(crate) fn show(args: &Show) -> Result<(), Failure> {
     let mut kernel = kernel::open(&args.place)?;
     let mut view = View::read(&mut kernel).map_err(|error| Failure::apply(&[], &error.into()))?;
+    if let Some(group) = &args.group {
+        view.retain_group(group.as_str());
+    }
     if let Some(component) = &args.wrap {
         view.retain_component(component);
     }

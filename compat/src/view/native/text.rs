@@ -52,11 +52,15 @@ fn print_chain(out: &mut String, table: &TableView, chain: &KernelChain) {
         print_hook(out, table, base);
     }
     for rule in &chain.rules {
-        let words = rule_words(rule, table.id.family)
-            .unwrap_or_else(|reason| format!("# {} # {reason}", listing::compact(&rule.expressions)));
-        let _ = writeln!(out, "\t\t{words}");
+        let _ = writeln!(out, "\t\t{}", kernel_rule(rule, table.id.family));
     }
     out.push_str("\t}\n");
+}
+
+/// A kernel rule in nft's words; one that has none is a comment with its program.
+#[must_use]
+pub fn kernel_rule(rule: &KernelRule, family: Family) -> String {
+    rule_words(rule, family).unwrap_or_else(|reason| format!("# {} # {reason}", listing::compact(&rule.expressions)))
 }
 
 /// The rule in nft's words, or why it has none.
@@ -160,7 +164,7 @@ fn print_set(out: &mut String, family: Family, set: &Set, elements: &[Element]) 
     for element in elements {
         let key = element.key.as_deref().unwrap_or_default();
         let end = element.flags.contains(ElementFlags::INTERVAL_END);
-        lines.push((key.to_vec(), !end, element_words(&tag, family, element)));
+        lines.push((key.to_vec(), !end, self::element(&tag, family, element)));
     }
     lines.sort();
     for (_, _, line) in lines {
@@ -183,7 +187,9 @@ fn kind_words(kind: Kind) -> &'static str {
     }
 }
 
-fn element_words(tag: &SetTag, family: Family, element: &Element) -> String {
+/// An element of a set of the native layout as nft would list it, with the chain that it leads to.
+#[must_use]
+pub fn element(tag: &SetTag, family: Family, element: &Element) -> String {
     let key = element.key.as_deref().unwrap_or_default();
     let number = |bytes: &[u8]| bytes.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
     let mut words = match tag.kind {
