@@ -170,5 +170,8 @@
 //! - A key has 64 bytes and five fields at most ([`Fields::fit`](crate::layout::native::field::Fields::fit)).
 //! - A comment is part of what rules of a fold or family have in common: a text with the instance's own name keeps them
 //!   apart. A dispatcher's elements have their own comments.
+//! - A rule of more than a hundred expressions stands in several kernel rules, which lead from one to the next
+//!   (`C/rest/x...`); reading back joins them. The kernel's limit is 128, and 4 KiB of them. In a chain that components
+//!   share such a rule is refused by name, as are more than ten parts of rules that return in one chain.
 //! - Bridge ports (`-m physdev`) and ipsets (`-m set`) have no expression of nf_tables in these tables: their extensions
 //!   are asked, and they are no fields of a key.

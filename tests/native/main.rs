@@ -20,6 +20,7 @@ mod random;
 mod adoption;
 mod basics;
 mod beside;
+mod long;
 mod modes;
 mod owner;
 mod packets;

@@ -118,9 +118,12 @@ fn write(
         targets::compile(target, &mut w)?;
     }
     let fallbacks = w.fallbacks;
-    let count = out.expressions.len();
+    let (count, size) = (out.expressions.len(), out.size());
     if count > Program::MAX_EXPRESSIONS {
         return Err(CompileError::TooMany { field: "expressions of a rule", count, max: Program::MAX_EXPRESSIONS });
+    }
+    if size > Program::MAX_SIZE {
+        return Err(CompileError::TooMany { field: "bytes of a rule", count: size, max: Program::MAX_SIZE });
     }
     if !fallbacks.is_empty() {
         let protocol = rule.protocol.unwrap_or(Not::is(Protocol::ALL));

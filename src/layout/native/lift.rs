@@ -14,6 +14,7 @@
 //! How it is tested: tables by hand in `lift/tests.rs`; applied models and dumps in `compat/tests/roundtrip.rs`.
 
 mod names;
+mod rejoin;
 mod rules;
 mod set;
 #[cfg(test)]
@@ -165,6 +166,7 @@ pub fn lift(standing: &Standing<'_>, ipsets: &dyn Ipsets) -> LiftedTable {
         let rules = programs.iter().map(Program::kernel).collect();
         table.kernel.push(KernelChain { name: chain.name.clone(), names: stands_for, base: chain.base.clone(), rules });
     }
+    rejoin::rejoin(&mut table.chains);
     table.chains.sort_by(|a, b| a.name.cmp(&b.name));
     table
 }

@@ -6,11 +6,20 @@
 //! Invariant: what the compiler names has a slash after the first part, and no chain of a model that
 //! [`Names::is_ours`] refuses does.
 
+use super::hash::Hash;
 use crate::name::{ChainName, NameError, SetName, TableName, WrapName};
 use crate::wrap::TableKind;
 
 /// What is in front of names when the model has no component.
 const WITHOUT_COMPONENT: &str = "nftwrap";
+
+/// What the name of a chain has in which another one goes on.
+const REST: &str = "/rest/";
+
+/// Whether another chain goes on in the chain of that name.
+pub(super) fn is_rest(name: &ChainName) -> bool {
+    name.as_str().contains(REST)
+}
 
 /// The names of one component in one group.
 #[derive(Debug, Clone)]
@@ -39,6 +48,14 @@ impl Names {
     /// The verdict map of the choice map of that number.
     pub(super) fn actions(&self, number: u32) -> Result<SetName, NameError> {
         SetName::new(&format!("{}/actions/{number}", self.prefix))
+    }
+
+    /// What a chain that was cut goes on in, told by what it is the rest of.
+    pub(super) fn rest(&self, what: &impl std::hash::Hash) -> Option<ChainName> {
+        let Hash([a, b, c, d, e, f, g, h, ..]) = Hash::of(what);
+        // A name of the model can be longer than what the directory holds. No number is to be read from it.
+        let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        ChainName::new(&format!("{}{REST}x{hash:016x}", self.prefix)).ok()
     }
 
     /// The directory of chains.

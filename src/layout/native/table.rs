@@ -13,6 +13,7 @@
 
 mod content;
 mod context;
+mod cuts;
 mod dispatch;
 mod elements;
 mod lookups;
@@ -133,6 +134,8 @@ pub(super) struct Table {
     folded: HashMap<Vec<Item>, (Arc<[Item]>, usize)>,
     /// Chains compiled since the last commit with rules that would be sets, were there not too many of these.
     unfolded: BTreeMap<ChainIx, usize>,
+    /// Chains with a rule that is too long for the kernel, and those they go on in.
+    cuts: HashMap<ChainIx, Vec<ChainIx>>,
     /// Chains to compile.
     dirty: BTreeSet<ChainIx>,
     /// Chains whose place in the directory may have changed.
@@ -180,6 +183,7 @@ impl Table {
             fillings: BTreeMap::new(),
             folded: HashMap::default(),
             unfolded: BTreeMap::new(),
+            cuts: HashMap::default(),
             dirty: BTreeSet::new(),
             listed: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -214,7 +218,7 @@ impl Table {
             self.check_rules(table, name, ipsets, &mut checked)?;
         }
         for name in &changed {
-            self.edit(table, name);
+            self.edit(table, name, ipsets)?;
         }
         self.open = changed;
         if self.graph.is_too_high() || self.leads_nowhere() {
@@ -246,27 +250,29 @@ impl Table {
         if self.setup.names.is_ours(name) {
             return Err(Error::Reserved { table: self.id, chain: name.clone() });
         }
+        let common = self.setup.is_common(chain.kind());
         let mut check = |entry: &wrap::Entry| {
             let rule = entry.rule();
             if !checked.insert(Arc::as_ptr(rule).addr()) || self.rules.knows(rule) {
                 return Ok(());
             }
-            let written = bound::in_table(rule, self.id.kind)
-                .and_then(|()| codegen::write(rule, None, &Code::Plain, self.id.family, ipsets, &mut program));
+            let written =
+                bound::in_table(rule, self.id.kind).and_then(|()| self.check_rule(rule, common, ipsets, &mut program));
             let error = |source| {
                 let (table, chain, line) = (self.id, name.clone(), entry.line());
                 Error::Rule { table, chain, line, rule: rule.clone(), source }
             };
-            written.map(drop).map_err(error)
+            written.map_err(error)
         };
         match self.edits(chain) {
-            Some(edits) => edits.added().try_for_each(&mut check),
-            None => chain.rules().try_for_each(&mut check),
+            Some(edits) => edits.added().try_for_each(&mut check)?,
+            None => chain.rules().try_for_each(&mut check)?,
         }
+        if common { Ok(()) } else { self.check_cuts(chain, ipsets) }
     }
 
     /// Takes over what changed in a chain of the model.
-    fn edit(&mut self, table: &wrap::Table, name: &ChainName) {
+    fn edit(&mut self, table: &wrap::Table, name: &ChainName, ipsets: &dyn Ipsets) -> Result<(), Error> {
         let ix = self.graph.number(name);
         let chain = table.chain(name);
         let state = self.chains.entry(ix).or_default();
@@ -278,6 +284,9 @@ impl Table {
         }
         state.kind = kind;
         self.listed.insert(ix);
+        if self.edit_cut(ix, chain, ipsets)? {
+            return Ok(());
+        }
         match chain.map(|chain| (chain, self.edits(chain))) {
             Some((_, Some(edits))) => {
                 for (key, _) in edits.removed() {
@@ -294,6 +303,7 @@ impl Table {
             }
         }
         self.dirty.insert(ix);
+        Ok(())
     }
 
     /// Compares all rules of a chain with those that are known.

@@ -15,6 +15,7 @@ use crate::layout::native::error::Error;
 use crate::layout::native::families::{self, Hole, Line, Piece, Taken, Template, compile_body};
 use crate::layout::native::field::{Fields, Key};
 use crate::layout::native::folding::FOLD_MIN;
+use crate::layout::native::names::is_rest;
 use crate::layout::native::rules::TemplateId;
 use crate::rule::{Family, Rule};
 use crate::wrap::ChainKind;
@@ -57,7 +58,8 @@ impl Table {
         let shared = matches!(kind, ChainKind::Wrapped | ChainKind::Shared) && !common;
         // Rules that remember something, such as a limit, remember it for their own chain.
         let alone = !shared || dispatches || unique || !self.passes().contains(Passes::SHARING);
-        let own = self.graph.at(ix).filter(|_| alone).map(|node| node.name.clone());
+        // A chain that another goes on in belongs to that one.
+        let own = self.graph.at(ix).filter(|node| alone || is_rest(&node.name)).map(|node| node.name.clone());
         Ok(Move { chain: ix, content, own })
     }
 
