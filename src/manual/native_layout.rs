@@ -167,7 +167,7 @@
 //!   names the rules that it stands for, so that they can be written as they are instead.
 //! - A set is worth its cost only from some number of rules on; [`folding`](crate::layout::native::folding) has what was
 //!   measured. A family takes [eight different rules](crate::layout::native::families), most of them used once.
-//! - A key has 64 bytes and five fields at most ([`Fields::fit`](crate::layout::native::field::Fields::fit)).
+//! - A key has 60 bytes and five fields at most ([`Fields::fit`](crate::layout::native::field::Fields::fit)).
 //! - A comment is part of what rules of a fold or family have in common: a text with the instance's own name keeps them
 //!   apart. A dispatcher's elements have their own comments.
 //! - A rule of more than a hundred expressions stands in several kernel rules, which lead from one to the next
