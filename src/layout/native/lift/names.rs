@@ -48,8 +48,7 @@ impl Names {
             if !names.bodies.contains_key(&chain.name) {
                 let comment = userdata(chain.userdata.as_deref()).comment;
                 let body = chain.name.as_str().contains('/');
-                let first = comment.as_ref().filter(|_| body).and_then(|comment| comment.as_str().strip_prefix("as "));
-                let first = first.and_then(|name| ChainName::new(name).ok());
+                let first = comment.filter(|_| body).and_then(|name| ChainName::new(name.as_str()).ok());
                 names.bodies.entry(chain.name.clone()).or_default().insert(first.unwrap_or_else(|| chain.name.clone()));
             }
         }

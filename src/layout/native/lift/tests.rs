@@ -377,7 +377,7 @@ fn a_jump_says_which_of_the_chains_that_share_its_target_it_means() {
 fn a_body_that_nothing_names_has_the_name_it_was_made_for() {
     let mut world = World::default();
     world.chain("c/1");
-    world.chains[0].userdata = tlv(&[(0, b"as c-inst-1\0")]);
+    world.chains[0].userdata = tlv(&[(0, b"c-inst-1\0")]);
     world.chain("c/2");
     world.chains[1].userdata = tlv(&[(0, b"two words\0")]);
     let names: Vec<_> = world.lift().chains.iter().map(|chain| chain.name.to_string()).collect();
