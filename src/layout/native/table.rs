@@ -289,17 +289,13 @@ impl Table {
         }
         match chain.map(|chain| (chain, self.edits(chain))) {
             Some((_, Some(edits))) => {
-                for (key, _) in edits.removed() {
-                    self.remove(ix, *key);
-                }
-                for entry in edits.added() {
-                    self.add(ix, entry.key(), entry.rule());
-                }
+                let gone: Vec<RuleKey> = edits.removed().iter().map(|(key, _)| *key).collect();
+                self.exchange(ix, &gone, edits.added().map(|entry| (entry.key(), entry)));
             }
             Some((chain, None)) => self.replace(ix, chain),
             None => {
                 let keys: Vec<_> = self.chains.get(&ix).into_iter().flat_map(|s| s.rules.keys().copied()).collect();
-                keys.into_iter().for_each(|key| self.remove(ix, key));
+                self.exchange(ix, &keys, std::iter::empty());
             }
         }
         self.dirty.insert(ix);
@@ -309,21 +305,27 @@ impl Table {
     /// Compares all rules of a chain with those that are known.
     fn replace(&mut self, ix: ChainIx, chain: &wrap::Chain) {
         let Some(state) = self.chains.get(&ix) else { return };
-        let mut gone = Vec::new();
+        let (mut gone, mut other) = (Vec::new(), Vec::new());
         for (key, id) in &state.rules {
-            let same =
-                chain.rule(*key).is_some_and(|e| self.rules.at(*id).is_some_and(|known| known.rule == *e.rule()));
-            if !same {
-                gone.push(*key);
+            match chain.rule(*key) {
+                None => gone.push(*key),
+                Some(entry) if self.rules.at(*id).is_some_and(|known| known.rule == *entry.rule()) => {}
+                // Only a model that was put back has another rule of the same key.
+                Some(_) => other.push(*key),
             }
         }
-        gone.into_iter().for_each(|key| self.remove(ix, key));
-        let empty = self.chains.get(&ix).is_none_or(|state| state.rules.is_empty());
-        for (key, entry) in chain.keyed_rules() {
-            if empty || self.chains.get(&ix).is_some_and(|state| !state.rules.contains_key(&key)) {
-                self.add(ix, key, entry.rule());
-            }
-        }
+        self.exchange(ix, &other, std::iter::empty());
+        let known: HashSet<RuleKey> =
+            self.chains.get(&ix).into_iter().flat_map(|state| state.rules.keys().copied()).collect();
+        self.exchange(ix, &gone, chain.keyed_rules().filter(|(key, _)| !known.contains(key)));
+    }
+
+    /// Takes rules out of a chain and puts others in, of other keys. What was possible in the chain and still is stays so
+    /// in between: otherwise a dispatcher would learn ten thousand times that it is not, and that it is.
+    fn exchange<'m>(&mut self, ix: ChainIx, gone: &[RuleKey], come: impl Iterator<Item = (RuleKey, &'m wrap::Entry)>) {
+        let edges: Vec<_> = gone.iter().filter_map(|key| Some((*key, self.remove(ix, *key)?))).collect();
+        come.for_each(|(key, entry)| self.add(ix, key, entry.rule()));
+        edges.into_iter().for_each(|(key, edge)| self.graph.unlink(ix, key, edge));
     }
 
     fn add(&mut self, ix: ChainIx, key: RuleKey, rule: &Arc<Rule>) {
@@ -348,21 +350,22 @@ impl Table {
         }
     }
 
-    fn remove(&mut self, ix: ChainIx, key: RuleKey) {
-        let Some(id) = self.chains.get_mut(&ix).and_then(|state| state.rules.remove(&key)) else { return };
+    /// Takes a rule out; its edge is still to be taken out of the graph.
+    fn remove(&mut self, ix: ChainIx, key: RuleKey) -> Option<Edge> {
+        let id = self.chains.get_mut(&ix)?.rules.remove(&key)?;
         if self.dispatch.is_dispatcher(ix) {
             self.dispatch.remove(ix, key);
         }
-        let Some(known) = self.rules.at(id) else { return };
+        let known = self.rules.at(id)?;
         if let Some(state) = self.chains.get_mut(&ix) {
             state.unique = state.unique.saturating_sub(usize::from(known.unique));
         }
         let target = known.target().and_then(|name| self.graph.find(name));
         let edge = Edge { effects: known.effects, target };
-        self.graph.unlink(ix, key, edge);
         self.listed.extend(target);
         self.astray.extend(target);
         self.rules.release(id);
+        Some(edge)
     }
 
     /// The kernel has it all.

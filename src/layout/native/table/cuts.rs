@@ -282,7 +282,7 @@ impl Table {
         let state = self.chains.get(&ix);
         let now = state.into_iter().flat_map(|state| &state.rules);
         let gone: Vec<RuleKey> = now.filter(|(key, id)| !stays(key, **id)).map(|(key, _)| *key).collect();
-        gone.into_iter().for_each(|key| self.remove(ix, key));
+        self.exchange(ix, &gone, std::iter::empty());
         self.listed.insert(ix);
         self.dirty.insert(ix);
     }
