@@ -7,6 +7,15 @@
 //!   ([`Manager::refresh`](crate::Manager::refresh)) the hash decides. The iptables layout has no hashes.
 //! - **Bridge ports.** nf_tables has no expression for `-m physdev` outside the bridge family: such a rule stays an xt match in
 //!   any layout, and is no key of a dispatch. Hosts whose ports are told apart by `-i` and `-o` are compiled.
+//! - **A packet and a transaction at the same time.** The kernel chooses the rules of a chain when a packet enters it, and looks at the
+//!   elements of a set when a rule asks. A packet that is under way while an action goes can miss it, and goes on to the next rule: one in
+//!   some thousands while a layout is switched, none that is not allowed was seen to pass.
+//! - **Counters of elements** begin anew when the instance's chain becomes another kernel chain.
+//! - **Bounds.** [`Limits::sets`](crate::layout::Limits) bounds the constant sets of folding. Nothing bounds the maps of chains
+//!   that dispatch: ten thousand chains with eight jumps by address each are as many maps, and maps are a list in the kernel. When
+//!   there is room again, chains that were left unfolded stay so until they change.
+//! - **Heat.** Whether the rules of a place become a family is counted for a template as a whole, so that a change at the edge
+//!   compiles all chains of the place again; and a jump that all instances have in common is looked up as well when the other jumps are a family.
 //! - **What dispatches is not folded.** A chain with many rules that differ in a key keeps its other rules one by one.
 //! - **A model without a component has no leftovers.** Its rules carry no name, so a change of layout or group does not take
 //!   away what it had before: flush first.

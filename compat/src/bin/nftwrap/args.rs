@@ -79,9 +79,9 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) native: NativeLayout,
-    #[command(flatten)]
     pub(crate) place: Where,
+    #[command(flatten)]
+    pub(crate) native: NativeLayout,
 }
 
 /// Settings of `--layout native`.
@@ -95,7 +95,8 @@ pub(crate) struct NativeLayout {
     /// no owner
     #[arg(long, requires_all = ["group", "wrap"])]
     pub(crate) shared: bool,
-    /// What is added to the priorities of iptables' hooks: before 0 the tables are met before those of iptables
+    /// What is added to the priorities of iptables' hooks: below 0 the tables are met before those of iptables. The kernel
+    /// takes no chain for nat at -200 or before, so that with a nat table -99 is the least
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-10_000..=10_000))]
     pub(crate) priority: Option<i32>,
     /// The passes of the compiler that run: `all`, `none`, or some of dispatch, sharing, folding, families
