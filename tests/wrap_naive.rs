@@ -197,7 +197,9 @@ impl Naive {
                 rows.sort_by_key(|row| row.place);
                 let wanted: Vec<_> = rows.iter().map(|r| (resolved(&r.rule), r.place, r.tag)).collect();
                 let is: Vec<_> = self.rules(&name).iter().map(|r| (r.rule.clone(), r.place, r.tag)).collect();
-                self.know(&name);
+                if !rows.is_empty() {
+                    self.know(&name);
+                }
                 if wanted != is {
                     self.retain(|c, _| c != name);
                     self.forget_but(&name);
