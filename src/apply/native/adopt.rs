@@ -34,7 +34,7 @@ pub(super) fn seeds(group: &Group<'_>, found: &FoundTable) -> Seeds {
     seeds.next_body = next(bodies);
     seeds.next_set = next(found.sets.keys().filter_map(|name| number(group, name.as_str())));
     for (name, (set, elements)) in &found.sets {
-        let tags = tags(set.userdata.as_deref());
+        let tags = Tags::of(set.userdata.as_deref());
         if let (Some(hash), Some(number)) = (tags.hash, number(group, name.as_str())) {
             seeds.sets.push((hash, number));
         }
@@ -70,10 +70,6 @@ fn number(group: &Group<'_>, name: &str) -> Option<u32> {
     rest.rsplit('/').next()?.parse().ok().filter(|number| *number < 1 << 31)
 }
 
-fn tags(userdata: Option<&[u8]>) -> Tags {
-    userdata.and_then(|userdata| Tags::decode(userdata).ok()).unwrap_or_default()
-}
-
 fn actions(elements: &[Element]) -> Vec<(Verdict, u32)> {
     let action = |element: &Element| match &element.data {
         Some(ElementData::Verdict(verdict)) => Some((verdict.clone(), action_of_key(element.key.as_deref()?)?)),
@@ -85,7 +81,7 @@ fn actions(elements: &[Element]) -> Vec<(Verdict, u32)> {
 /// Body number and hash of an element of the directory.
 fn directory(element: &Element) -> Option<(u32, ContentHash)> {
     let Some(ElementData::Value(number)) = &element.data else { return None };
-    Some((u32::from_ne_bytes((**number).try_into().ok()?), tags(element.userdata.as_deref()).hash?))
+    Some((u32::from_ne_bytes((**number).try_into().ok()?), Tags::of(element.userdata.as_deref()).hash?))
 }
 
 /// The elements of a directory by kernel chain.
@@ -167,7 +163,7 @@ pub(super) fn needs_rules(group: &Group<'_>, delta: &TableDelta, found: &FoundTa
 }
 
 fn is_directory(set: &Set) -> bool {
-    tags(set.userdata.as_deref()).set.is_some_and(|set| set.kind == Kind::Directory)
+    Tags::of(set.userdata.as_deref()).set.is_some_and(|set| set.kind == Kind::Directory)
 }
 
 /// A wanted chain that stands.

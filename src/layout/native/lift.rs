@@ -136,7 +136,7 @@ pub struct Lookup {
 /// Whether a set belongs to a table of this layout: it says in its user data what it holds.
 #[must_use]
 pub fn is_ours(set: &nft::Set) -> bool {
-    tags(set.userdata.as_deref()).set.is_some()
+    Tags::of(set.userdata.as_deref()).set.is_some()
 }
 
 /// Reads a table.
@@ -169,11 +169,6 @@ pub fn lift(standing: &Standing<'_>, ipsets: &dyn Ipsets) -> LiftedTable {
     rejoin::rejoin(&mut table.chains);
     table.chains.sort_by(|a, b| a.name.cmp(&b.name));
     table
-}
-
-/// The layout's entries in user data.
-fn tags(bytes: Option<&[u8]>) -> Tags {
-    bytes.and_then(|b| Tags::decode(b).ok()).unwrap_or_default()
 }
 
 /// User data that is not in the common form says nothing to us.

@@ -131,6 +131,12 @@ impl Tags {
         Ok(Self::take(&mut Userdata::decode(bytes)?.others))
     }
 
+    /// The layout's entries of an object; user data in another form has none.
+    #[must_use]
+    pub fn of(userdata: Option<&[u8]>) -> Self {
+        userdata.and_then(|bytes| Self::decode(bytes).ok()).unwrap_or_default()
+    }
+
     /// Appends the entries to user data.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ impl Standing {
 }
 
 fn tag(set: &Set) -> Option<SetTag> {
-    Tags::decode(set.userdata.as_deref()?).ok()?.set
+    Tags::of(set.userdata.as_deref()).set
 }
 
 /// The plan as a difference: `+` is made, `-` goes, `~` becomes another. What is done in a lesser way follows.
@@ -128,7 +128,7 @@ fn native_diff(out: &mut String, plan: &Plan, standing: &Standing) {
             NativeChange::AddTable { name, userdata: None, .. } => writeln!(out, "  ~ table {name} gets an owner"),
             NativeChange::AddTable { name, flags, .. } => writeln!(out, "  + table {name}{}", owned(*flags)),
             NativeChange::AddSet { set, .. } => {
-                let of = set.userdata.as_deref().and_then(|bytes| Tags::decode(bytes).ok()).and_then(|tags| tags.chain);
+                let of = Tags::of(set.userdata.as_deref()).chain;
                 let of = of.map(|chain| format!(" of chain {chain}")).unwrap_or_default();
                 writeln!(out, "  + {} {}{of}", if set.data.is_some() { "map" } else { "set" }, set.name)
             }

@@ -148,7 +148,7 @@ fn mask(prefix: u8, family: Family) -> String {
 }
 
 fn print_set(out: &mut String, family: Family, set: &Set, elements: &[Element]) {
-    let tags = set.userdata.as_deref().and_then(|bytes| Tags::decode(bytes).ok()).unwrap_or_default();
+    let tags = Tags::of(set.userdata.as_deref());
     let word = if set.data.is_some() { "map" } else { "set" };
     let _ = writeln!(out, "\t{word} {} {{", set.name);
     let Some(tag) = tags.set else {
@@ -229,7 +229,7 @@ pub fn element(tag: &SetTag, family: Family, element: &Element) -> String {
         }
         None => {}
     }
-    let tags = element.userdata.as_deref().and_then(|bytes| Tags::decode(bytes).ok()).unwrap_or_default();
+    let tags = Tags::of(element.userdata.as_deref());
     if let Some(name) = tags.name {
         let _ = write!(words, " # {name}");
     }

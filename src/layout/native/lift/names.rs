@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::field::Fields;
-use super::super::tlv::Kind;
+use super::super::tlv::{Kind, Tags};
 use super::rules::Reader;
 use super::set::KnownSet;
-use super::{Standing, tags, userdata};
+use super::{Standing, userdata};
 use crate::name::{ChainName, WrapName};
 use crate::nft::{Element, ElementData};
 
@@ -77,14 +77,14 @@ impl Names {
             return;
         }
         self.bodies.entry(body).or_default().insert(name.clone());
-        if let Some(key) = tags(element.userdata.as_deref()).key {
+        if let Some(key) = Tags::of(element.userdata.as_deref()).key {
             self.keys.entry(name).or_default().push((None, key));
         }
     }
 
     /// An element `key -> number of an action`, which may name the chain it leads to.
     fn choice(&mut self, element: &Element, set: &KnownSet<'_>, reader: &Reader<'_>) {
-        let Some(name) = tags(element.userdata.as_deref()).name else { return };
+        let Some(name) = Tags::of(element.userdata.as_deref()).name else { return };
         let actions = reader.actions_beside(set.name.as_str());
         let Some(body) = actions.and_then(|actions| actions.verdict(element)?.chain().cloned()) else { return };
         self.bodies.entry(body).or_default().insert(name.clone());
@@ -116,7 +116,7 @@ impl Names {
 pub(super) fn components(standing: &Standing<'_>) -> Vec<WrapName> {
     let owners = standing.chains.iter().filter_map(|chain| userdata(chain.userdata.as_deref()).owner?.component);
     let makers = standing.sets.iter().filter_map(|(set, _)| {
-        let directory = tags(set.userdata.as_deref()).set.is_some_and(|tag| tag.kind == Kind::Directory);
+        let directory = Tags::of(set.userdata.as_deref()).set.is_some_and(|tag| tag.kind == Kind::Directory);
         let maker = set.name.as_str().split_once('/').filter(|_| directory)?.0;
         WrapName::new(maker).ok()
     });

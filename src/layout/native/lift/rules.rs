@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::super::tlv::{Kind, Tags};
 use super::names::{ContextKey, Names};
 use super::set::{KnownSet, Own};
-use super::{KernelRule, LiftedRule, Lookup, Standing, tags, userdata, value};
+use super::{KernelRule, LiftedRule, Lookup, Standing, userdata, value};
 use crate::compile::{self, AnonymousSet, Ipsets, Opaque, native, stock};
 use crate::name::{ChainName, SetName};
 use crate::nft::expr::{self, Counter, Data, Expr, Immediate, Operand, Verdict};
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
             Ok(rule) => rule,
             Err(opaque) => return Some(Err(opaque)),
         };
-        let named = tags(element.userdata.as_deref()).name.or_else(|| program.named());
+        let named = Tags::of(element.userdata.as_deref()).name.or_else(|| program.named());
         if matches!(set.tag.kind, Kind::Choice | Kind::FamilyChoice) {
             rule.target = Some(target(parts.actions?.verdict(element)?)?);
         }

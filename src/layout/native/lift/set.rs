@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::super::field::{Field, Fields, Key};
 use super::super::tlv::SetTag;
-use super::tags;
+use super::super::tlv::Tags;
 use crate::name::{ChainName, SetName};
 use crate::nft::expr::Verdict;
 use crate::nft::{self, Element, ElementData, ElementFlags, SetFlags};
@@ -33,7 +33,7 @@ pub(super) struct KnownSet<'a> {
 
 impl<'a> KnownSet<'a> {
     pub(super) fn new(set: &'a nft::Set, elements: &'a [Element], family: Family) -> Option<Self> {
-        let tag = tags(set.userdata.as_deref()).set?;
+        let tag = Tags::of(set.userdata.as_deref()).set?;
         let fields = tag.context.join(&tag.fields);
         let mut sorted: Vec<&Element> = elements.iter().collect();
         let end = |element: &Element| element.flags.contains(ElementFlags::INTERVAL_END);
@@ -94,7 +94,7 @@ impl<'a> KnownSet<'a> {
         };
         let part = |key: &[u8]| self.part(key, &self.tag.fields, family);
         let last = element.key_end.as_deref().map(part);
-        Some((part(element.key.as_deref()?)?, last.flatten(), value, tags(element.userdata.as_deref()).name))
+        Some((part(element.key.as_deref()?)?, last.flatten(), value, Tags::of(element.userdata.as_deref()).name))
     }
 
     /// The last key of the range that starts at this place; the key itself where there are no ranges.
