@@ -106,8 +106,9 @@ fn comment(rule: &Rule, family: Family) -> Result<Option<nftwrap::name::Comment>
     }
 }
 
-/// Every ipset is there: whether it is does not matter, as none can be translated.
-struct AnySet;
+/// Every ipset is there, with a number of no meaning: a rule has a form whether the host has the set or not.
+#[derive(Debug, Clone, Copy)]
+pub struct AnySet;
 
 impl Ipsets for AnySet {
     fn index(&self, _: &IpsetName) -> Option<u16> {

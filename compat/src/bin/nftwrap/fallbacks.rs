@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use nftwrap::apply::Fallback;
-use nftwrap::compile::{Ipsets, native};
+use nftwrap::compile::native;
 use nftwrap::layout::Layout;
-use nftwrap::name::IpsetName;
 use nftwrap::wrap::{Model, TableId};
 use nftwrap_compat::print;
+use nftwrap_compat::translate::AnySet;
 use serde_json::{Value, json};
 
 /// All of them; none in the layout of iptables, which has one form only.
@@ -27,19 +27,6 @@ struct Extension {
     rules: usize,
     table: TableId,
     first: String,
-}
-
-/// Which fallback a rule has does not depend on the number of a set.
-struct AnySet;
-
-impl Ipsets for AnySet {
-    fn index(&self, _: &IpsetName) -> Option<u16> {
-        Some(0)
-    }
-
-    fn name(&self, _: u16) -> Option<IpsetName> {
-        None
-    }
 }
 
 /// Looks at the model's rules; `reported` is what an application or plan says.

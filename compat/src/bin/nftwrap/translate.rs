@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use nftwrap::compile::{CompileError, Ipsets, Program, native, stock};
-use nftwrap::name::{ChainName, IpsetName};
+use nftwrap::compile::{CompileError, Program, native, stock};
+use nftwrap::name::ChainName;
 use nftwrap::nft::expr::{Counter, Expr};
 use nftwrap::nft::listing;
 use nftwrap::rule::{ChainRef, Family, Rule};
 use nftwrap::wrap::TableKind;
 use nftwrap_compat::parse::{self, Command};
-use nftwrap_compat::translate;
+use nftwrap_compat::translate::{self, AnySet};
 use serde_json::{Value, json};
 
 use crate::args::Translate;
@@ -90,19 +90,6 @@ fn rules(text: &str, family: Family) -> Result<(Option<ChainRef>, Vec<Rule>), Fa
     match parse::command(text, family).map_err(fail)? {
         Command::Append { chain, rules, .. } | Command::Insert { chain, rules, .. } => Ok((Some(chain), rules)),
         _ => Err(Failure::input("the line says that it is for the other address family")),
-    }
-}
-
-/// Every ipset is there, with a number of no meaning: a rule has a form whether the host has the set or not.
-struct AnySet;
-
-impl Ipsets for AnySet {
-    fn index(&self, _: &IpsetName) -> Option<u16> {
-        Some(0)
-    }
-
-    fn name(&self, _: u16) -> Option<IpsetName> {
-        None
     }
 }
 
