@@ -120,6 +120,13 @@ impl Graph {
         }
     }
 
+    /// The chain that alone leads to this one.
+    pub(super) fn parent(&self, ix: ChainIx) -> Option<ChainIx> {
+        let referrers = &self.at(ix)?.referrers;
+        let (first, last) = (referrers.first()?.0, referrers.last()?.0);
+        (first == last).then_some(first)
+    }
+
     /// Whether there is a loop, or jumps nest too deep.
     pub(super) fn is_too_high(&self) -> bool {
         self.cut_off > 0

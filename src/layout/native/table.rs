@@ -315,9 +315,9 @@ impl Table {
             }
         }
         self.exchange(ix, &other, std::iter::empty());
-        let known: HashSet<RuleKey> =
-            self.chains.get(&ix).into_iter().flat_map(|state| state.rules.keys().copied()).collect();
-        self.exchange(ix, &gone, chain.keyed_rules().filter(|(key, _)| !known.contains(key)));
+        let Some(state) = self.chains.get(&ix) else { return };
+        let come: Vec<_> = chain.keyed_rules().filter(|(key, _)| !state.rules.contains_key(key)).collect();
+        self.exchange(ix, &gone, come.into_iter());
     }
 
     /// Takes rules out of a chain and puts others in, of other keys. What was possible in the chain and still is stays so

@@ -165,9 +165,7 @@ impl Table {
     /// Notes which chain alone leads to this one. When that is another than before, returns those of the two that have a
     /// context: what else they lead to has another [`rank`](Self::rank) then.
     fn adopt(&mut self, ix: ChainIx) -> impl Iterator<Item = ChainIx> {
-        let referrers = self.graph.at(ix).map(|node| &node.referrers);
-        let ends = referrers.and_then(|referrers| Some((referrers.first()?.0, referrers.last()?.0)));
-        let parent = ends.filter(|(first, last)| first == last).map(|(first, _)| first);
+        let parent = self.graph.parent(ix);
         let before = self.chains.get_mut(&ix).map(|state| std::mem::replace(&mut state.parent, parent));
         let changed = before.filter(|before| *before != parent).map(|before| [before, parent]);
         let placed = |above: &ChainIx| self.chains.get(above).is_some_and(|state| state.context.is_some());
@@ -181,19 +179,19 @@ impl Table {
             return None;
         }
         let referrers = &self.graph.at(ix)?.referrers;
-        let (&(first, _), &(last, _)) = (referrers.first()?, referrers.last()?);
-        if referrers.len() > REFERRERS_MAX {
+        if referrers.is_empty() || referrers.len() > REFERRERS_MAX {
             return None;
         }
         if referrers.iter().all(|at| self.standing.contains_key(at)) {
             let (runs, fields, keys) = self.keys_of(ix)?;
             return Some(Arc::new(Context { place: self.places.number(Place::Runs(runs)), fields, keys }));
         }
-        if first != last || self.dispatch.is_dispatcher(first) {
+        let parent = self.graph.parent(ix)?;
+        if self.dispatch.is_dispatcher(parent) {
             return None;
         }
-        let above = self.chains.get(&first)?.context.clone()?;
-        let place = self.places.number(Place::Below(above.place, self.rank(first, ix)?));
+        let above = self.chains.get(&parent)?.context.clone()?;
+        let place = self.places.number(Place::Below(above.place, self.rank(parent, ix)?));
         Some(Arc::new(Context { place, fields: above.fields.clone(), keys: above.keys.clone() }))
     }
 
@@ -223,8 +221,7 @@ impl Table {
             if target == ix {
                 return u32::try_from(before.len()).ok();
             }
-            let referrers = &self.graph.at(target)?.referrers;
-            if referrers.first()?.0 == above && referrers.last()?.0 == above {
+            if self.graph.parent(target) == Some(above) {
                 before.insert(target);
             }
         }

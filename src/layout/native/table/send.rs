@@ -9,11 +9,9 @@ use super::{
     codegen, content_hash,
 };
 use crate::layout::native::declare::DIRECTORY_KEY_LEN;
-use crate::layout::native::sets::Value;
-use crate::layout::native::sets::actions_of;
+use crate::layout::native::sets::{Value, actions_of};
 use crate::name::ChainName;
-use crate::nft::ElementData;
-use crate::nft::Policy;
+use crate::nft::{ElementData, Policy};
 
 /// The directory's number for a kernel chain that has the name itself.
 const ITSELF: u32 = 0;
