@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ECHOED;
 use super::leftovers::Leftovers;
 use super::report::Report;
 use crate::compile::{CompileError, Program, stock};
@@ -96,10 +97,6 @@ pub(super) fn append(batch: &mut Batch, plan: &Plan, ipsets: &KnownIpsets, first
     }
     Ok(())
 }
-
-/// Up to so many new rules are sent back with their handles. An answer is a kilobyte of receive buffer at the most, of
-/// which a socket has 208 KiB.
-const ECHOED: usize = 64;
 
 /// Bytes of a rule's message beside its expressions and user data: headers, table, a chain's name of usual length.
 const MESSAGE_SIZE: usize = 96;

@@ -44,6 +44,13 @@ const ATTEMPTS: u32 = 8;
 /// The largest batch buffer that is kept, in bytes: a load of 110,000 rules needs 38 MB, and the next change some hundred.
 const KEPT_BUFFER: usize = 1 << 20;
 
+/// Up to so many new rules are sent back with their handles. An answer is a kilobyte of receive buffer at the most, of
+/// which a socket has 208 KiB.
+const ECHOED: usize = 64;
+
+/// How often reading starts again when the generation moves.
+const READS: u32 = 8;
+
 /// What is known of the kernel between two applications.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -92,22 +99,13 @@ impl Memory {
             report.generation = self.observed.as_ref().map_or(0, |o| o.generation);
             return Ok((Plan::default(), report));
         }
-        for attempt in 1..=ATTEMPTS {
-            report.attempts = attempt;
-            match self.attempt(model, kernel, mode, &mut report) {
-                Ok(plan) => {
-                    report.total = start.elapsed();
-                    return Ok((plan, report));
-                }
-                Err(Attempt::Stale) => {
-                    events::stale(attempt);
-                    self.forget();
-                    std::thread::sleep(pause(attempt));
-                }
-                Err(Attempt::Failed(error)) => return Err(*error),
+        repeat(start, report, |report| {
+            let outcome = self.attempt(model, kernel, mode, report);
+            if matches!(outcome, Err(Attempt::Stale)) {
+                self.forget();
             }
-        }
-        Err(Error::Stale { attempts: ATTEMPTS })
+            outcome
+        })
     }
 
     fn attempt<K: Kernel + ?Sized>(
@@ -200,6 +198,29 @@ impl Memory {
         }
         Ok(plan_of(plan, leftovers))
     }
+}
+
+/// Makes attempts until one is not stale, a bounded number of times.
+fn repeat(
+    start: Instant,
+    mut report: Report,
+    mut attempt: impl FnMut(&mut Report) -> Result<Plan, Attempt>,
+) -> Result<(Plan, Report), Error> {
+    for number in 1..=ATTEMPTS {
+        report.attempts = number;
+        match attempt(&mut report) {
+            Ok(plan) => {
+                report.total = start.elapsed();
+                return Ok((plan, report));
+            }
+            Err(Attempt::Stale) => {
+                events::stale(number);
+                std::thread::sleep(pause(number));
+            }
+            Err(Attempt::Failed(error)) => return Err(*error),
+        }
+    }
+    Err(Error::Stale { attempts: ATTEMPTS })
 }
 
 /// All changes as a plan. In this layout what is left elsewhere is in groups of the native one.

@@ -50,10 +50,10 @@ pub(crate) use source::Source;
 use self::encode::Encoder;
 use self::ipsets::AskedIpsets;
 use self::standing::{Pending, Standing};
-use self::table::OWNED;
+use self::table::{Group, OWNED};
 use super::events;
 use super::leftovers::Leftovers;
-use super::{ATTEMPTS, Attempt, KEPT_BUFFER, Mode, Plan, Report, next_generation, pause};
+use super::{Attempt, ECHOED, KEPT_BUFFER, Mode, Plan, Report, next_generation, repeat};
 use crate::compile::CompileError;
 use crate::error::Error;
 use crate::kernel::{CommitError, Errno, Kernel};
@@ -62,9 +62,6 @@ use crate::nft::TableFlags;
 use crate::ruleset::{Fallback, NativeChange};
 use crate::transaction::Batch;
 use crate::wrap::{Model, TableId};
-
-/// Up to so many new rules are sent back with their handles.
-const ECHOED: usize = 64;
 
 /// What is known between two applications.
 #[derive(Debug)]
@@ -113,6 +110,11 @@ impl<S: Source> Memory<S> {
         Self { source, component, shared, flags, asked: shared, state: None, beside, buffer: Vec::new() }
     }
 
+    /// The group's tables, as the component sees them.
+    fn group(&self) -> Group<'_> {
+        Group { source: &self.source, component: self.component.as_ref(), shared: self.shared }
+    }
+
     /// Forgets what is known of the kernel, so that the next application reads it anew.
     pub(crate) fn forget(&mut self) {
         self.state = None;
@@ -138,22 +140,13 @@ impl<S: Source> Memory<S> {
             self.beside.clear();
             self.source.leave_out(BTreeSet::new());
         }
-        for attempt in 1..=ATTEMPTS {
-            report.attempts = attempt;
-            match self.attempt(model, kernel, mode, &mut report) {
-                Ok(plan) => {
-                    report.total = start.elapsed();
-                    return Ok((plan, report));
-                }
-                Err(Attempt::Stale) => {
-                    events::stale(attempt);
-                    self.forget();
-                    std::thread::sleep(pause(attempt));
-                }
-                Err(Attempt::Failed(error)) => return Err(*error),
+        repeat(start, report, |report| {
+            let outcome = self.attempt(model, kernel, mode, report);
+            if matches!(outcome, Err(Attempt::Stale)) {
+                self.forget();
             }
-        }
-        Err(Error::Stale { attempts: ATTEMPTS })
+            outcome
+        })
     }
 
     fn attempt<K: Kernel + ?Sized>(

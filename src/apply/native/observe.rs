@@ -11,15 +11,13 @@ use super::Memory;
 use super::adopt;
 use super::read::{self, Found};
 use super::source::Source;
-use super::table::{self, Claim, Group, OWNED};
+use super::table::{self, Claim, OWNED};
+use crate::apply::READS;
 use crate::error::Error;
 use crate::kernel::{Kernel, probe};
 use crate::layout::native::Delta;
 use crate::nft::TableFlags;
 use crate::wrap::TableId;
-
-/// How often reading starts again when the generation moves.
-const READS: u32 = 8;
 
 impl<S: Source> Memory<S> {
     /// Whether the kernel refused flags of our tables. From now on they have none then.
@@ -48,8 +46,7 @@ impl<S: Source> Memory<S> {
         flags: TableFlags,
         remade: &mut HashSet<TableId>,
     ) -> Result<(Found, Vec<(TableId, Claim)>), Error> {
-        let name = |table| self.source.table_name(table);
-        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        let group = self.group();
         for _ in 0..READS {
             let mut found = read::find(kernel, &group)?;
             let mut claims = Vec::new();
@@ -80,8 +77,7 @@ impl<S: Source> Memory<S> {
         found: &mut Found,
         remade: &HashSet<TableId>,
     ) -> Result<(), Error> {
-        let name = |table| self.source.table_name(table);
-        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        let group = self.group();
         for (id, table) in found.tables.iter_mut().filter(|(id, _)| !remade.contains(id)) {
             let wanted = delta.tables.iter().find(|delta| delta.id == *id);
             if wanted.is_some_and(|wanted| adopt::needs_rules(&group, wanted, table)) {

@@ -18,7 +18,7 @@ use super::plan::{Planner, Unplanned};
 use super::read::Found;
 use super::source::Source;
 use super::standing::{Pending, Standing};
-use super::table::{Claim, Group};
+use super::table::Claim;
 use super::{Attempt, Leftovers, Memory, Planned, Report};
 use crate::compile::{Ipsets, Program};
 use crate::error::Error;
@@ -75,8 +75,7 @@ impl<S: Source> Memory<S> {
             let compiling = Instant::now();
             let kernel = RefCell::new(&mut *kernel);
             let ipsets = AskedIpsets::new(&kernel);
-            let name = |table| self.source.table_name(table);
-            let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+            let group = self.group();
             let in_place = |id: &TableId| !remade.contains(id);
             let seeds: Vec<_> = found.tables.iter().filter(|(id, _)| in_place(id)).collect();
             let seeds: Vec<_> = seeds.into_iter().map(|(id, table)| (*id, adopt::seeds(&group, table))).collect();
@@ -153,8 +152,7 @@ impl<S: Source> Memory<S> {
         remade: &HashSet<TableId>,
         ipsets: &dyn Ipsets,
     ) -> Result<(Delta, Standing), TableId> {
-        let name = |table| self.source.table_name(table);
-        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        let group = self.group();
         let mut programs = Programs { source: &self.source, ipsets, program: Program::default() };
         let mut standing = Standing::default();
         for (id, table) in &found.tables {
@@ -215,7 +213,7 @@ impl<S: Source> Memory<S> {
     ) -> Result<(Vec<NativeChange>, Pending), Attempt> {
         let flags = self.flags;
         let name = |table| self.source.table_name(table);
-        let group = Group { name: &name, component: self.component.as_ref(), shared: self.shared };
+        let group = self.group();
         let new_table = |id| {
             let table = group.new_table(id, flags);
             NativeChange::AddTable { table: id, name: table.name, flags, userdata: table.userdata }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::table::{Group, Verdict};
+use crate::apply::READS;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::name::{ChainName, SetName, TableName};
@@ -17,9 +18,6 @@ use crate::nft::userdata::Userdata;
 use crate::nft::{self, BaseChain, Element, Set, SetFlags, Table};
 use crate::rule::Family;
 use crate::wrap::{TableId, TableKind};
-
-/// How often reading starts again when the generation moves.
-const READS: u32 = 8;
 
 /// What stands of ours.
 #[derive(Debug, Default)]

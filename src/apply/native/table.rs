@@ -20,6 +20,7 @@
 //! How it is tested: `tests/native/owner.rs`, on the fake and with packets on the running kernel.
 
 use super::read::{FoundChain, FoundTable, owner};
+use super::source::Source;
 use crate::error::Error;
 use crate::kernel::{CommitError, Kernel};
 use crate::name::{ChainName, SetName, TableName, WrapName};
@@ -33,7 +34,7 @@ pub(super) const OWNED: TableFlags = TableFlags::OWNER.union(TableFlags::PERSIST
 
 /// A group's tables, as one component sees them.
 pub(super) struct Group<'a> {
-    pub(super) name: &'a dyn Fn(TableId) -> TableName,
+    pub(super) source: &'a dyn Source,
     pub(super) component: Option<&'a WrapName>,
     pub(super) shared: bool,
 }
@@ -52,7 +53,7 @@ pub(super) enum Verdict {
 impl Group<'_> {
     /// The kernel's name of a table.
     pub(super) fn table_name(&self, table: TableId) -> TableName {
-        (self.name)(table)
+        self.source.table_name(table)
     }
 
     /// What the names that the compiler makes begin with.
