@@ -116,8 +116,6 @@ pub(super) struct Table {
     runs: HashMap<RunId, Run>,
     /// What the fields of each set are, to write its lookups.
     fields: HashMap<SetId, Fields>,
-    /// In which run a rule stands.
-    standing: HashMap<(ChainIx, RuleKey), RunId>,
     /// Elements of runs to put, once it is known where everything leads; `None`: to take away.
     pending: BTreeMap<(RunId, Key), Option<RuleKey>>,
     /// Chains that something else leads to, in whole or in part.
@@ -173,7 +171,6 @@ impl Table {
             chains: HashMap::default(),
             runs: HashMap::default(),
             fields: HashMap::default(),
-            standing: HashMap::default(),
             pending: BTreeMap::new(),
             astray: BTreeSet::new(),
             places: Places::default(),
@@ -434,11 +431,11 @@ impl Table {
     fn lead_anew(&mut self, ix: ChainIx) -> BTreeSet<ChainIx> {
         let mut from_rules = BTreeSet::new();
         for (from, key) in self.graph.at(ix).into_iter().flat_map(|node| &node.referrers) {
-            match self.standing.get(&(*from, *key)) {
+            match self.run_of(*from, *key) {
                 None => drop(from_rules.insert(*from)),
                 Some(run) => {
                     let rule = self.chains.get(from).and_then(|state| self.rules.at(*state.rules.get(key)?));
-                    let element = rule.and_then(|rule| Some((*run, rule.keyed.as_ref()?.2.clone())));
+                    let element = rule.and_then(|rule| Some((run, rule.keyed.as_ref()?.2.clone())));
                     self.pending.extend(element.map(|element| (element, Some(*key))));
                 }
             }

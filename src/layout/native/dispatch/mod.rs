@@ -1,6 +1,7 @@
 //! Which rules of a table become lookups.
 //!
-//! Owns: for each dispatcher its rules, how they stand in runs, and what changed of that.
+//! Owns: for each dispatcher its rules, how they stand in runs, and what changed of that. [`Index`] has what is of more
+//! than one chain, [`Dispatcher`] all that is of one.
 //! Never: knows a rule's text, a set, a name, or the rules of any other chain.
 //!
 //! # What a dispatcher is in the kernel
@@ -27,6 +28,7 @@
 //! How it is tested: random changes beside the definition above, written down as such.
 
 mod change;
+mod dispatcher;
 mod order;
 mod pending;
 mod rebuild;
@@ -34,13 +36,13 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeSet;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
-use self::pending::Pending;
-use self::stored::{Count, Groups, Head, Stored};
+use self::dispatcher::Dispatcher;
+use self::pending::Past;
+use self::stored::GroupId;
 use super::analysis::Effects;
 use super::field::{Fields, Key};
 use crate::rule::Family;
@@ -57,9 +59,13 @@ pub(super) struct ChainIx(pub(super) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct SignatureId(pub(super) u32);
 
-/// A run. It keeps its number while it lives.
+/// A run. It keeps its number while it lives, and no other run of that chain gets it later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct RunId(pub(super) u32);
+pub(super) struct RunId {
+    /// Its chain.
+    pub(super) chain: ChainIx,
+    number: GroupId,
+}
 
 /// What the index wants to know of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +103,6 @@ pub(super) enum Piece {
 /// A run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Its chain.
-    pub(super) chain: ChainIx,
     /// The signature of its rules.
     pub(super) signature: SignatureId,
     /// How many rules it has.
@@ -168,36 +172,21 @@ pub(super) struct RuleChange {
 /// It follows the model, whatever the kernel says to it: after any number of changes
 /// [`take_changes`](Self::take_changes) brings everything up to date and says what they came to.
 ///
-/// Invariant: [`rules`](Self::rules), [`twins`](Self::twins), [`counts`](Self::counts) and [`active`](Self::active) are up
-/// to date after every call; everything else is for chains that are not stale.
+/// Invariant: every chain of which something changed is in `changed`, and no chain is two of dispatcher, candidate and
+/// left.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
     family: Family,
-    /// Every list of fields that a key was ever of: few, and never forgotten.
-    fields: Vec<Fields>,
-    /// Chains that are dispatchers, or would be if no dispatch reached them.
-    heads: HashMap<ChainIx, Head>,
-    /// The rules of dispatchers.
-    rules: BTreeMap<(ChainIx, RuleKey), Stored>,
-    /// Rules with a signature by the hash of their key: where a key stands again.
-    twins: BTreeSet<(ChainIx, SignatureId, u32, RuleKey)>,
-    /// How many rules of a dispatcher have a signature.
-    counts: HashMap<(ChainIx, SignatureId), Count>,
-    /// The active signatures of a dispatcher.
-    active: BTreeSet<(ChainIx, SignatureId)>,
-    /// How many keyed rules of a dispatcher do the same, where there are several active signatures.
-    actions: BTreeMap<(ChainIx, u64), u32>,
-    /// The plain rules, each with a keyed one after it that it does not commute with.
-    plain: BTreeMap<(ChainIx, RuleKey), Option<RuleKey>>,
-    /// The plain rules that have one.
-    barriers: BTreeSet<(ChainIx, RuleKey)>,
-    groups: Groups,
-    /// The groups by layer and first rule.
-    starts: BTreeMap<(ChainIx, SignatureId, u32, RuleKey), u32>,
-    /// What dispatchers are made of; a run stands where its first rule does.
-    pieces: BTreeMap<(ChainIx, RuleKey), Option<RunId>>,
-    /// What is not taken yet.
-    pending: Pending,
+    dispatchers: HashMap<ChainIx, Dispatcher>,
+    /// Bodies: they would be dispatchers if no dispatch reached them.
+    candidates: HashSet<ChainIx>,
+    /// Chains of which something is not taken yet.
+    changed: BTreeSet<ChainIx>,
+    /// How chains were that ceased to be dispatchers, if that is not taken yet.
+    left: HashMap<ChainIx, Past>,
+    /// The greatest number that a group had of a chain that ceased to be a dispatcher: if it becomes one again, its groups
+    /// begin there, as somebody could still mean the old ones.
+    last_group: u32,
 }
 
 impl Index {
@@ -205,19 +194,11 @@ impl Index {
     pub(super) fn new(family: Family) -> Self {
         Self {
             family,
-            fields: Vec::new(),
-            heads: HashMap::default(),
-            rules: BTreeMap::new(),
-            twins: BTreeSet::new(),
-            counts: HashMap::default(),
-            active: BTreeSet::new(),
-            actions: BTreeMap::new(),
-            plain: BTreeMap::new(),
-            barriers: BTreeSet::new(),
-            groups: Groups::default(),
-            starts: BTreeMap::new(),
-            pieces: BTreeMap::new(),
-            pending: Pending::default(),
+            dispatchers: HashMap::default(),
+            candidates: HashSet::default(),
+            changed: BTreeSet::new(),
+            left: HashMap::default(),
+            last_group: 0,
         }
     }
 
@@ -227,132 +208,141 @@ impl Index {
         &mut self,
         chain: ChainIx,
         reached: bool,
-        rules: impl Iterator<Item = (RuleKey, Entry<'a>)> + Clone,
+        rules: impl Iterator<Item = (RuleKey, Entry<'a>)>,
     ) {
-        let (candidate, verdicts) = weigh(rules.clone().map(|(_, entry)| entry));
+        let rules: Vec<(RuleKey, Entry<'a>)> = rules.collect();
+        let (candidate, verdicts) = weigh(&rules);
         if !candidate || (reached && verdicts) {
             self.forget(chain);
             if candidate {
-                self.heads.insert(chain, Head { reached, ..Head::default() });
+                self.candidates.insert(chain);
             }
             return;
         }
-        let held = self.is_dispatcher(chain);
-        if !held {
-            self.pending.chain(chain, false);
-            self.heads.insert(chain, Head { held: true, stale: true, ..Head::default() });
-        }
-        self.set_reached(chain, reached);
-        if held {
-            let mut known = whole(&self.rules, chain).map(|(rule, _)| rule).peekable();
-            let mut gone: Vec<RuleKey> = Vec::new();
-            for (rule, _) in rules.clone() {
-                while let Some(before) = known.next_if(|known| *known < rule) {
-                    gone.push(before);
-                }
-                known.next_if_eq(&rule);
+        self.changed.insert(chain);
+        match self.dispatchers.get_mut(&chain) {
+            Some(dispatcher) => {
+                dispatcher.set_reached(reached);
+                dispatcher.replace(&rules);
             }
-            gone.extend(known);
-            gone.into_iter().for_each(|rule| self.remove(chain, rule));
-        }
-        for (rule, entry) in rules {
-            if !held || !self.rules.get(&(chain, rule)).is_some_and(|stored| self.is_same(stored, entry)) {
-                self.insert(chain, rule, entry);
+            None => {
+                self.candidates.remove(&chain);
+                let past = self.left.remove(&chain).unwrap_or_default();
+                let dispatcher = Dispatcher::new(chain, self.family, reached, past, self.last_group, &rules);
+                self.dispatchers.insert(chain, dispatcher);
             }
         }
     }
 
     /// The chain is not there any more, or not as a dispatcher.
     pub(super) fn forget(&mut self, chain: ChainIx) {
-        if self.is_dispatcher(chain) {
-            self.drop_rules(chain);
+        self.candidates.remove(&chain);
+        if let Some(past) = self.leave(chain) {
+            self.left.insert(chain, past);
+            self.changed.insert(chain);
         }
-        self.heads.remove(&chain);
+    }
+
+    /// Lets go of a dispatcher; returns how it was, if anybody knows of it.
+    fn leave(&mut self, chain: ChainIx) -> Option<Past> {
+        let dispatcher = self.dispatchers.remove(&chain)?;
+        self.last_group = self.last_group.max(dispatcher.last_group());
+        dispatcher.into_past()
     }
 
     /// Whether a dispatch reaches the chain. Returns true when it is no dispatcher and is to be [loaded](Self::load),
     /// because it may be one now.
     pub(super) fn set_reached(&mut self, chain: ChainIx, reached: bool) -> bool {
-        let Some(&head) = self.heads.get(&chain) else { return false };
-        if head.reached != reached {
-            self.pending.chain(chain, head.held);
-            self.heads.insert(chain, Head { reached, ..head });
+        match self.dispatchers.get_mut(&chain) {
+            Some(dispatcher) => {
+                dispatcher.set_reached(reached);
+                self.changed.insert(chain);
+                false
+            }
+            None => !reached && self.candidates.contains(&chain),
         }
-        !head.held && !reached
+    }
+
+    /// A new rule of a dispatcher.
+    pub(super) fn insert(&mut self, chain: ChainIx, rule: RuleKey, entry: Entry<'_>) {
+        self.change(chain, |dispatcher| dispatcher.insert(rule, entry));
+    }
+
+    /// A rule of a dispatcher is gone.
+    pub(super) fn remove(&mut self, chain: ChainIx, rule: RuleKey) {
+        self.change(chain, |dispatcher| dispatcher.remove(rule));
+    }
+
+    /// A rule of a dispatcher does something else: it jumps to a chain that changed.
+    pub(super) fn update(&mut self, chain: ChainIx, rule: RuleKey, action: u64, effects: Effects) {
+        self.change(chain, |dispatcher| dispatcher.update(rule, action, effects));
+    }
+
+    fn change(&mut self, chain: ChainIx, change: impl FnOnce(&mut Dispatcher)) {
+        if let Some(dispatcher) = self.dispatchers.get_mut(&chain) {
+            change(dispatcher);
+            self.changed.insert(chain);
+        }
+    }
+
+    /// Brings everything up to date, and says what changed since the last time.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        while let Some(chain) = self.changed.pop_first() {
+            let past = match self.dispatchers.get_mut(&chain) {
+                Some(dispatcher) if dispatcher.dispatches() => {
+                    dispatcher.settle();
+                    dispatcher.take_past().compare(chain, Some(dispatcher), &mut changes);
+                    continue;
+                }
+                Some(dispatcher) => {
+                    if dispatcher.is_candidate() {
+                        self.candidates.insert(chain);
+                    }
+                    self.leave(chain)
+                }
+                None => self.left.remove(&chain),
+            };
+            if let Some(past) = past {
+                past.compare(chain, None, &mut changes);
+            }
+        }
+        changes
     }
 
     /// Whether the chain is a dispatcher, as of the last [`take_changes`](Self::take_changes) or
     /// [`load`](Self::load). Of dispatchers the index has the rules: it is told which come, go and change, by
     /// [`insert`](Self::insert), [`remove`](Self::remove) and [`update`](Self::update).
     pub(super) fn is_dispatcher(&self, chain: ChainIx) -> bool {
-        self.heads.get(&chain).is_some_and(|head| head.held)
+        self.dispatchers.contains_key(&chain)
     }
 
     /// What a dispatcher is made of, in order.
     pub(super) fn pieces(&self, chain: ChainIx) -> impl Iterator<Item = Piece> {
-        whole(&self.pieces, chain).map(|(rule, run)| run.map_or(Piece::Rule(rule), Piece::Run))
+        self.dispatchers.get(&chain).into_iter().flat_map(Dispatcher::pieces)
     }
 
     /// A run, if it lives.
     pub(super) fn run(&self, run: RunId) -> Option<Run> {
-        let group = self.groups.get(run.0).filter(|group| group.run)?;
-        Some(Run { chain: group.chain, signature: group.signature, len: group.len as usize })
+        self.dispatchers.get(&run.chain)?.run(run)
     }
 
     /// The elements of a run, in the order of their rules.
     pub(super) fn elements(&self, run: RunId) -> impl Iterator<Item = (&Key, RuleKey)> {
-        self.members(run.0).filter_map(|(rule, stored)| stored.key.as_ref().map(|(_, key)| (key, rule)))
+        self.dispatchers.get(&run.chain).into_iter().flat_map(move |dispatcher| dispatcher.elements(run))
     }
 
-    /// How a rule of a dispatcher stands, with its action.
+    /// How a rule of a dispatcher stands, with its action, as of the last [`take_changes`](Self::take_changes).
     pub(super) fn standing(&self, chain: ChainIx, rule: RuleKey) -> Option<(Standing, u64)> {
-        let stored = self.rules.get(&(chain, rule))?;
-        let run = stored.group.filter(|&group| self.groups.get(group).is_some_and(|group| group.run));
-        Some((run.map_or(Standing::Plain, |run| Standing::Run(RunId(run))), stored.action))
-    }
-
-    /// The rules of a group, in order.
-    fn members(&self, number: u32) -> impl Iterator<Item = (RuleKey, &Stored)> {
-        let group = self.groups.get(number);
-        let (len, range) =
-            group.map_or((0, None), |g| (g.len as usize, Some((g.chain, g.first)..=(g.chain, RuleKey::MAX))));
-        let rules = range.into_iter().flat_map(|range| self.rules.range(range));
-        rules
-            .filter(move |(_, stored)| stored.group == Some(number))
-            .take(len)
-            .map(|((_, rule), stored)| (*rule, stored))
+        self.dispatchers.get(&chain)?.standing(rule)
     }
 }
 
 /// Whether rules make a dispatcher, and whether those of active signatures have nothing but verdicts.
-fn weigh<'a>(rules: impl Iterator<Item = Entry<'a>>) -> (bool, bool) {
+fn weigh(rules: &[(RuleKey, Entry<'_>)]) -> (bool, bool) {
     let mut signatures: Vec<(SignatureId, bool)> =
-        rules.filter_map(|entry| Some((entry.signature?, entry.verdict_only))).collect();
+        rules.iter().filter_map(|(_, entry)| Some((entry.signature?, entry.verdict_only))).collect();
     signatures.sort_unstable();
     let active = signatures.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() >= DISPATCH_MIN);
     active.fold((false, true), |(_, verdicts), same| (true, verdicts && same.iter().all(|(_, only)| *only)))
-}
-
-/// What is there for the rules of a chain, in order.
-fn whole<V>(map: &BTreeMap<(ChainIx, RuleKey), V>, chain: ChainIx) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
-    map.range((chain, RuleKey::MIN)..=(chain, RuleKey::MAX)).map(|((_, rule), value)| (*rule, value))
-}
-
-/// What is there for the rules before one.
-fn before<V>(
-    map: &BTreeMap<(ChainIx, RuleKey), V>,
-    chain: ChainIx,
-    rule: RuleKey,
-) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
-    map.range((chain, RuleKey::MIN)..(chain, rule)).map(|((_, rule), value)| (*rule, value))
-}
-
-/// What is there for the rules after one.
-fn after<V>(
-    map: &BTreeMap<(ChainIx, RuleKey), V>,
-    chain: ChainIx,
-    rule: RuleKey,
-) -> impl DoubleEndedIterator<Item = (RuleKey, &V)> {
-    let range = (Bound::Excluded((chain, rule)), Bound::Included((chain, RuleKey::MAX)));
-    map.range(range).map(|((_, rule), value)| (*rule, value))
 }

@@ -1,167 +1,158 @@
 //! What changed and was not taken yet.
 //!
-//! Owns: how rules, runs and chains were before their first change, and what that comes to.
-//! Never: is asked how things are; the index is.
+//! Owns: how rules and runs of a chain were before their first change, and what that comes to.
+//! Never: is asked how things are; the dispatcher is.
+//!
+//! Invariant: nothing is remembered of a chain that was no dispatcher: all that it has now is new.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry as Bucket;
-use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::HashMap;
 
-use super::stored::Head;
-use super::{ChainIx, Changes, ElementChange, Elements, Index, RuleChange, RunChange, RunId, Standing, whole};
+use super::dispatcher::Dispatcher;
+use super::stored::{GroupId, Groups, Stored};
+use super::{ChainIx, Changes, ElementChange, Elements, RuleChange, RunChange, RunId, Standing};
 use crate::layout::native::field::Key;
 use crate::wrap::RuleKey;
-
-/// How a rule stood, what it did, and its key.
-type Before = (Standing, u64, Option<Key>);
 
 /// The rules that the keys of a run led to and lead to.
 type Keys = BTreeMap<Key, (Option<RuleKey>, Option<RuleKey>)>;
 
-/// How things were before they changed.
+/// How a rule was.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    run: Option<GroupId>,
+    action: u64,
+    key: Option<Key>,
+}
+
+impl Before {
+    /// How it is.
+    pub(super) fn of(rule: &Stored, groups: &Groups) -> Self {
+        let run = rule.group.filter(|group| groups.run(*group).is_some());
+        Self { run, action: rule.action, key: rule.key.as_ref().map(|(_, key)| key.clone()) }
+    }
+}
+
+/// How a chain was before it changed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pending {
-    rules: HashMap<(ChainIx, RuleKey), Option<Before>>,
-    /// Whether the chain was a dispatcher.
-    chains: BTreeMap<ChainIx, bool>,
-    /// Whether the group was a run.
-    runs: BTreeMap<u32, bool>,
-    /// Chains whose pieces changed.
-    pieces: BTreeSet<ChainIx>,
+pub(super) struct Past {
+    /// Whether it was a dispatcher.
+    pub(super) held: bool,
+    /// How rules were that were touched; `None`: not there.
+    rules: HashMap<RuleKey, Option<Before>>,
+    /// Whether groups were runs.
+    runs: BTreeMap<GroupId, bool>,
+    /// Whether pieces changed.
+    pub(super) pieces: bool,
 }
 
-impl Pending {
-    pub(super) fn is_touched(&self, chain: ChainIx, rule: RuleKey) -> bool {
-        self.rules.contains_key(&(chain, rule))
+impl Past {
+    /// Of a dispatcher of which nothing changed yet.
+    pub(super) fn as_it_is() -> Self {
+        Self { held: true, ..Self::default() }
     }
 
-    pub(super) fn touch(&mut self, chain: ChainIx, rule: RuleKey, before: Option<Before>, held: bool) {
-        if let Bucket::Vacant(vacant) = self.rules.entry((chain, rule)) {
-            vacant.insert(before);
+    /// A rule is about to change.
+    pub(super) fn touch(&mut self, rule: RuleKey, before: impl FnOnce() -> Option<Before>) {
+        if self.held
+            && let Bucket::Vacant(vacant) = self.rules.entry(rule)
+        {
+            vacant.insert(before());
         }
-        self.chain(chain, held);
     }
 
-    pub(super) fn chain(&mut self, chain: ChainIx, held: bool) {
-        self.chains.entry(chain).or_insert(held);
-    }
-
-    pub(super) fn run(&mut self, group: u32, was: bool) {
-        self.runs.entry(group).or_insert(was);
-    }
-
-    pub(super) fn pieces(&mut self, chain: ChainIx) {
-        self.pieces.insert(chain);
-    }
-}
-
-impl Index {
-    /// Brings everything up to date, and says what changed since the last time.
-    pub(in crate::layout::native) fn take_changes(&mut self) -> Changes {
-        let chains: Vec<ChainIx> = self.pending.chains.keys().copied().collect();
-        for chain in chains {
-            match self.heads.get(&chain).copied() {
-                Some(head) if head.held && !head.dispatches() => {
-                    self.drop_rules(chain);
-                    if head.active > 0 {
-                        self.heads.insert(chain, Head { reached: head.reached, ..Head::default() });
-                    } else {
-                        self.heads.remove(&chain);
-                    }
-                }
-                Some(head) if head.stale => self.rebuild(chain),
-                _ => {}
-            }
+    /// These rules come, to a chain that had ceased to be a dispatcher.
+    pub(super) fn come(&mut self, rules: impl Iterator<Item = RuleKey>) {
+        if self.held {
+            rules.for_each(|rule| self.touch(rule, || None));
         }
-        let Pending { rules, chains, runs, pieces } = std::mem::take(&mut self.pending);
-        let (rules, mut elements) = self.compare(rules, &runs);
-        let mut changes = Changes { rules, ..Changes::default() };
-        for (chain, was) in chains {
-            if was != self.is_dispatcher(chain) {
-                changes.chains.push((chain, !was));
-            }
-        }
-        changes.pieces = pieces.into_iter().filter(|chain| self.is_dispatcher(*chain)).collect();
-        for (group, was) in runs {
-            let run = RunId(group);
-            match (was, self.run(run).is_some()) {
-                (false, true) => changes.runs.push(RunChange { run, change: Elements::New }),
-                (true, false) => changes.runs.push(RunChange { run, change: Elements::Gone }),
-                (false, false) => {}
-                // It was none for a while.
-                (true, true) => {
-                    elements.entry(run).or_default();
-                }
-            }
-        }
-        for (run, keys) in elements {
-            let change = |(key, (before, after))| ElementChange { key, before, after };
-            let keys: Vec<ElementChange> = keys.into_iter().map(change).collect();
-            if !keys.is_empty() {
-                changes.runs.push(RunChange { run, change: Elements::Changed(keys) });
-            }
-        }
-        changes.runs.sort_unstable_by_key(|change| change.run);
-        changes
     }
 
-    /// What became of the rules, and of the elements of runs that were there before and still are.
-    fn compare(
-        &self,
-        rules: HashMap<(ChainIx, RuleKey), Option<Before>>,
-        runs: &BTreeMap<u32, bool>,
-    ) -> (Vec<RuleChange>, BTreeMap<RunId, Keys>) {
-        let mut changes = Vec::new();
-        let mut elements: BTreeMap<RunId, Keys> = BTreeMap::new();
-        let kept = |run: RunId| runs.get(&run.0).is_none_or(|was| *was) && self.run(run).is_some();
-        for ((chain, rule), before) in rules {
-            let key_now = || self.rules.get(&(chain, rule)).and_then(|stored| stored.key.as_ref()).map(|(_, key)| key);
-            let after = self.standing(chain, rule);
-            let (before, key_then) = match before {
-                Some((standing, action, key)) => (Some((standing, action)), key),
-                None => (None, None),
+    /// A group becomes a run or ceases to be one; `was` is what it is until then.
+    pub(super) fn run(&mut self, group: GroupId, was: bool) {
+        if self.held {
+            self.runs.entry(group).or_insert(was);
+        }
+    }
+
+    /// What the changes came to. `now` is the dispatcher that the chain is.
+    pub(super) fn compare(self, chain: ChainIx, now: Option<&Dispatcher>, changes: &mut Changes) {
+        if self.held != now.is_some() {
+            changes.chains.push((chain, now.is_some()));
+        }
+        match now {
+            Some(now) if !self.held => come(now, changes),
+            _ => self.compare_held(chain, now, changes),
+        }
+    }
+
+    /// The same of a chain that was a dispatcher.
+    fn compare_held(self, chain: ChainIx, now: Option<&Dispatcher>, changes: &mut Changes) {
+        if self.pieces && now.is_some() {
+            changes.pieces.push(chain);
+        }
+        let is_run = |group: GroupId| now.is_some_and(|now| now.groups.run(group).is_some());
+        // Of runs that were there before and still are it is said what became of their elements.
+        let kept = |group: GroupId| self.runs.get(&group).is_none_or(|was| *was) && is_run(group);
+        let mut elements: BTreeMap<GroupId, Keys> = BTreeMap::new();
+        let mut rules = Vec::new();
+        for (rule, before) in self.rules {
+            let after = now.and_then(|now| Some(Before::of(now.rules.get(&rule)?, &now.groups)));
+            let standing = |side: &Option<Before>| {
+                let Before { run, action, .. } = side.as_ref()?;
+                Some((run.map_or(Standing::Plain, |number| Standing::Run(RunId { chain, number })), *action))
             };
-            if before == after && key_then.as_ref() == key_now() {
+            let change = RuleChange { chain, rule, before: standing(&before), after: standing(&after) };
+            let key = |side: Option<Before>| side.and_then(|side| Some((side.run, side.key?)));
+            let (before, after) = (key(before), key(after));
+            let same_key = before.as_ref().map(|(_, key)| key) == after.as_ref().map(|(_, key)| key);
+            if change.before == change.after && same_key {
                 continue;
             }
-            changes.push(RuleChange { chain, rule, before, after });
-            if let (Some((Standing::Run(run), _)), Some(key)) = (before, key_then)
+            rules.push(change);
+            if let Some((Some(run), key)) = before
                 && kept(run)
             {
                 elements.entry(run).or_default().entry(key).or_default().0 = Some(rule);
             }
-            if let (Some((Standing::Run(run), _)), Some(key)) = (after, key_now())
+            if let Some((Some(run), key)) = after
                 && kept(run)
             {
-                elements.entry(run).or_default().entry(key.clone()).or_default().1 = Some(rule);
+                elements.entry(run).or_default().entry(key).or_default().1 = Some(rule);
             }
         }
-        changes.sort_unstable_by_key(|change| (change.chain, change.rule));
-        (changes, elements)
-    }
+        rules.sort_unstable_by_key(|change| change.rule);
+        changes.rules.append(&mut rules);
 
-    /// Lets go of all rules of a chain.
-    pub(super) fn drop_rules(&mut self, chain: ChainIx) {
-        let rules: Vec<RuleKey> = whole(&self.rules, chain).map(|(rule, _)| rule).collect();
-        rules.iter().for_each(|rule| self.touch(chain, *rule));
-        self.pending.chain(chain, true);
-        for (number, group) in self.groups_of(chain) {
-            if group.run {
-                self.pending.run(number, true);
-            }
-            self.groups.remove(number);
-            self.starts.remove(&(chain, group.signature, group.layer, group.first));
-        }
-        for rule in rules {
-            let Some(stored) = self.rules.remove(&(chain, rule)) else { continue };
-            if let Some(signature) = stored.signature {
-                self.twins.remove(&(chain, signature, stored.hash(), rule));
-                self.counts.remove(&(chain, signature));
-                self.active.remove(&(chain, signature));
+        let mut runs: BTreeMap<GroupId, Elements> = BTreeMap::new();
+        for (run, was) in self.runs {
+            match (was, is_run(run)) {
+                (false, true) => drop(runs.insert(run, Elements::New)),
+                (true, false) => drop(runs.insert(run, Elements::Gone)),
+                // It was none for a while, or was one for a while.
+                (true, true) | (false, false) => {}
             }
         }
-        self.replace_order(chain, Vec::new(), BTreeSet::new(), Vec::new());
-        self.replace_actions(chain, Vec::new());
+        for (run, keys) in elements {
+            let change = |(key, (before, after))| ElementChange { key, before, after };
+            runs.insert(run, Elements::Changed(keys.into_iter().map(change).collect()));
+        }
+        let run_change = |(number, change)| RunChange { run: RunId { chain, number }, change };
+        changes.runs.extend(runs.into_iter().map(run_change));
     }
+}
+
+/// All that a new dispatcher has.
+fn come(now: &Dispatcher, changes: &mut Changes) {
+    let chain = now.chain;
+    changes.pieces.push(chain);
+    let runs = now.groups.iter().filter(|(_, group)| group.run);
+    changes.runs.extend(runs.map(|(number, _)| RunChange { run: now.run_id(number), change: Elements::New }));
+    let rules = now.rules.iter();
+    changes.rules.extend(rules.map(|(rule, stored)| {
+        let after = Some(now.standing_of(stored));
+        RuleChange { chain, rule: *rule, before: None, after }
+    }));
 }

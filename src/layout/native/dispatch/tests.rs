@@ -158,8 +158,8 @@ impl Mirror {
         for chain in (0..CHAINS).map(ChainIx).filter(|chain| index.is_dispatcher(*chain)) {
             mirror.dispatchers.insert(chain);
             mirror.pieces.insert(chain, index.pieces(chain).collect());
-            for (rule, _) in whole(&index.rules, chain) {
-                mirror.rules.insert((chain, rule), index.standing(chain, rule).unwrap());
+            for rule in index.dispatchers[&chain].rules.keys() {
+                mirror.rules.insert((chain, *rule), index.standing(chain, *rule).unwrap());
             }
             for run in
                 index.pieces(chain).filter_map(|piece| if let Piece::Run(run) = piece { Some(run) } else { None })
@@ -175,9 +175,9 @@ fn parts(index: &Index, chain: ChainIx) -> Vec<Part> {
     let part = |piece| match piece {
         Piece::Rule(rule) => Part::Rule(rule),
         Piece::Run(run) => {
-            let Run { chain: of, signature, len } = index.run(run).unwrap();
+            let Run { signature, len } = index.run(run).unwrap();
             let elements: Vec<_> = index.elements(run).map(|(key, rule)| (key.clone(), rule)).collect();
-            assert_eq!((of, len), (chain, elements.len()));
+            assert_eq!((run.chain, len), (chain, elements.len()));
             Part::Run(signature, elements)
         }
     };

@@ -182,7 +182,7 @@ impl Table {
         if referrers.is_empty() || referrers.len() > REFERRERS_MAX {
             return None;
         }
-        if referrers.iter().all(|at| self.standing.contains_key(at)) {
+        if referrers.iter().all(|at| self.run_of(at.0, at.1).is_some()) {
             let (runs, fields, keys) = self.keys_of(ix)?;
             return Some(Arc::new(Context { place: self.places.number(Place::Runs(runs)), fields, keys }));
         }
@@ -199,8 +199,8 @@ impl Table {
     fn keys_of(&self, ix: ChainIx) -> Option<WayIn> {
         let mut by_run: BTreeMap<RunId, BTreeSet<&Key>> = BTreeMap::new();
         let mut common: Option<&Fields> = None;
-        for at @ (from, rule) in &self.graph.at(ix)?.referrers {
-            let run = *self.standing.get(at)?;
+        for (from, rule) in &self.graph.at(ix)?.referrers {
+            let run = self.run_of(*from, *rule)?;
             let (_, fields, key) = self.rules.at(*self.chains.get(from)?.rules.get(rule)?)?.keyed.as_ref()?;
             if common.is_some_and(|common| common != fields) {
                 return None;

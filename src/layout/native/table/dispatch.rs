@@ -6,8 +6,8 @@
 use std::cmp::Reverse;
 
 use super::{
-    BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, Run, RunId, SetKind, SetTag, Signature,
-    Standing, Table, Tags, declare, entry,
+    BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, RuleKey, Run, RunId, SetKind, SetTag,
+    Signature, Standing, Table, Tags, declare, entry,
 };
 use crate::layout::native::dispatch::DISPATCH_MIN;
 use crate::layout::native::error::Error;
@@ -55,11 +55,6 @@ impl Table {
                 }
             }
             for rule in changes.rules {
-                let at = (rule.chain, rule.rule);
-                match rule.after {
-                    Some((Standing::Run(run), _)) => drop(self.standing.insert(at, run)),
-                    _ => drop(self.standing.remove(&at)),
-                }
                 let target = |side: Option<(Standing, u64)>| match side {
                     Some((Standing::Run(_), action)) => leads_to(action),
                     _ => None,
@@ -78,6 +73,14 @@ impl Table {
             if settled {
                 return Ok(());
             }
+        }
+    }
+
+    /// In which run a rule stands.
+    pub(super) fn run_of(&self, chain: ChainIx, rule: RuleKey) -> Option<RunId> {
+        match self.dispatch.standing(chain, rule)?.0 {
+            Standing::Run(run) => Some(run),
+            Standing::Plain => None,
         }
     }
 
@@ -114,7 +117,7 @@ impl Table {
 
     fn begin_run(&mut self, id: RunId) -> Result<(), Error> {
         let Some(run) = self.dispatch.run(id) else { return Ok(()) };
-        let (Some(signature), Some(chain)) = (self.rules.signature(run.signature).cloned(), self.graph.at(run.chain))
+        let (Some(signature), Some(chain)) = (self.rules.signature(run.signature).cloned(), self.graph.at(id.chain))
         else {
             return Ok(());
         };

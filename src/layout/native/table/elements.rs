@@ -41,7 +41,7 @@ impl Table {
     /// Puts the elements that changed.
     pub(super) fn fill(&mut self) {
         for ((run, key), rule) in std::mem::take(&mut self.pending) {
-            let Some((set, chain)) = self.runs.get(&run).zip(self.dispatch.run(run)).map(|(r, d)| (r.set, d.chain))
+            let Some((set, chain)) = self.runs.get(&run).zip(self.dispatch.run(run)).map(|(r, _)| (r.set, run.chain))
             else {
                 continue;
             };

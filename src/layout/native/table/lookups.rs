@@ -210,8 +210,8 @@ impl Table {
                 }
                 Some(Place::Runs(runs)) => {
                     let words = runs.iter().filter_map(|run| {
-                        let run = self.dispatch.run(*run)?;
                         let chain = self.graph.at(run.chain)?.name.clone();
+                        let run = self.dispatch.run(*run)?;
                         Some((chain, self.rules.signature(run.signature)?.normal(self.id.family)))
                     });
                     let mut words: Vec<(ChainName, Signature)> = words.collect();
