@@ -116,8 +116,8 @@ pub(super) struct Table {
     runs: HashMap<RunId, Run>,
     /// What the fields of each set are, to write its lookups.
     fields: HashMap<SetId, Fields>,
-    /// Elements of runs to put, once it is known where everything leads; `None`: to take away.
-    pending: BTreeMap<(RunId, Key), Option<RuleKey>>,
+    /// Elements of runs to put, with their rules, once it is known where everything leads; `None`: to take away.
+    pending: BTreeMap<RunId, BTreeMap<Key, Option<RuleKey>>>,
     /// Chains that something else leads to, in whole or in part.
     astray: BTreeSet<ChainIx>,
     places: Places,
@@ -435,8 +435,8 @@ impl Table {
                 None => drop(from_rules.insert(*from)),
                 Some(run) => {
                     let rule = self.chains.get(from).and_then(|state| self.rules.at(*state.rules.get(key)?));
-                    let element = rule.and_then(|rule| Some((run, rule.keyed.as_ref()?.2.clone())));
-                    self.pending.extend(element.map(|element| (element, Some(*key))));
+                    let element = rule.and_then(|rule| Some((rule.keyed.as_ref()?.2.clone(), Some(*key))));
+                    self.pending.entry(run).or_default().extend(element);
                 }
             }
         }

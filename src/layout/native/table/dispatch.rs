@@ -22,12 +22,13 @@ impl Table {
         }
         for changed in self.graph.take_changed() {
             for (from, key) in self.graph.at(changed).into_iter().flat_map(|node| &node.referrers) {
+                if !self.dispatch.is_dispatcher(*from) {
+                    continue;
+                }
                 let id = self.chains.get(from).and_then(|state| state.rules.get(key)).copied();
-                if self.dispatch.is_dispatcher(*from)
-                    && let Some(known) = id.and_then(|id| Some((id, self.rules.at(id)?)))
-                {
-                    let effects = self.graph.effects(Edge { effects: known.1.effects, target: Some(changed) });
-                    let action = known.1.action_id(known.0, Some(changed.0));
+                if let Some((id, known)) = id.and_then(|id| Some((id, self.rules.at(id)?))) {
+                    let effects = self.graph.effects(Edge { effects: known.effects, target: Some(changed) });
+                    let action = known.action_id(id, Some(changed.0));
                     self.dispatch.update(*from, *key, action, effects);
                 }
             }
@@ -50,7 +51,8 @@ impl Table {
                     Elements::New => self.begin_run(run.run)?,
                     Elements::Gone => self.end_run(run.run),
                     Elements::Changed(elements) => {
-                        self.pending.extend(elements.into_iter().map(|e| ((run.run, e.key), e.after)));
+                        let elements = elements.into_iter().map(|element| (element.key, element.after));
+                        self.pending.entry(run.run).or_default().extend(elements);
                     }
                 }
             }
@@ -97,7 +99,7 @@ impl Table {
             return;
         }
         let keyed = state.rules.values().filter(|id| self.rules.at(**id).is_some_and(|known| known.keyed.is_some()));
-        if keyed.count() < DISPATCH_MIN {
+        if keyed.take(DISPATCH_MIN).count() < DISPATCH_MIN {
             return;
         }
         let (known, graph) = (&self.rules, &self.graph);
@@ -149,7 +151,8 @@ impl Table {
         };
         self.fields.insert(number, fields);
         self.runs.insert(id, Run { set: number, item });
-        self.pending.extend(self.dispatch.elements(id).map(|(key, rule)| ((id, key.clone()), Some(rule))));
+        let elements = self.dispatch.elements(id).map(|(key, rule)| (key.clone(), Some(rule)));
+        self.pending.insert(id, elements.collect());
         Ok(())
     }
 

@@ -40,18 +40,18 @@ enum Holds {
 impl Table {
     /// Puts the elements that changed.
     pub(super) fn fill(&mut self) {
-        for ((run, key), rule) in std::mem::take(&mut self.pending) {
-            let Some((set, chain)) = self.runs.get(&run).zip(self.dispatch.run(run)).map(|(r, _)| (r.set, run.chain))
-            else {
-                continue;
-            };
-            let id = rule.and_then(|rule| self.chains.get(&chain)?.rules.get(&rule).copied());
-            let known = id.and_then(|id| self.rules.at(id));
-            let value = known.and_then(|known| {
-                let (holds, tags) = self.of_rule(known)?;
-                Some((holds, userdata(comment(known), tags)))
-            });
-            self.put(set, &key, value);
+        for (run, elements) in std::mem::take(&mut self.pending) {
+            let lives = self.dispatch.run(run).is_some();
+            let Some(set) = self.runs.get(&run).filter(|_| lives).map(|run| run.set) else { continue };
+            for (key, rule) in elements {
+                let id = rule.and_then(|rule| self.chains.get(&run.chain)?.rules.get(&rule).copied());
+                let known = id.and_then(|id| self.rules.at(id));
+                let value = known.and_then(|known| {
+                    let (holds, tags) = self.of_rule(known)?;
+                    Some((holds, userdata(comment(known), tags)))
+                });
+                self.put(set, &key, value);
+            }
         }
         for ((set, key), filled) in std::mem::take(&mut self.fillings) {
             let value = filled.and_then(|(_, filling)| match filling {
