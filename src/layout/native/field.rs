@@ -11,6 +11,7 @@
 //! How it is tested: what [`overlaps`] says against packets that are tried one by one.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::name::InterfaceName;
 use crate::rule::Family;
@@ -133,9 +134,9 @@ impl FromIterator<Field> for Fields {
     }
 }
 
-/// A value of a list of fields.
+/// A value of a list of fields. A rule and its place in the index share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Key(pub(crate) Box<[u8]>);
+pub struct Key(pub(crate) Arc<[u8]>);
 
 impl Key {
     /// Puts values of fields together; of a field that comes twice the last value counts. A value is cut or filled up to
