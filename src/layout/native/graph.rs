@@ -17,11 +17,43 @@ use foldhash::HashMap;
 
 use super::analysis::Effects;
 use super::dispatch::ChainIx;
+use super::referrers::Referrers;
 use crate::name::ChainName;
 use crate::wrap::RuleKey;
 
 /// One more than the kernel lets jumps nest below a base chain (`NFT_JUMP_STACK_SIZE`).
 pub(super) const MAX_HEIGHT: u8 = 16;
+
+/// How often each effect is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Tally([u32; 5]);
+
+impl Tally {
+    /// So many more have these effects, or fewer.
+    pub(super) fn count(&mut self, effects: Effects, more: i32) {
+        for (_, count) in self.0.iter_mut().enumerate().filter(|(bit, _)| effects.bits() >> bit & 1 == 1) {
+            *count = count.saturating_add_signed(more);
+        }
+    }
+
+    fn turn(&mut self, less: &Self, more: &Self) {
+        for ((count, less), more) in self.0.iter_mut().zip(less.0).zip(more.0) {
+            *count = (*count + more).saturating_sub(less);
+        }
+    }
+
+    fn effects(&self) -> Effects {
+        let bits = self.0.iter().enumerate().filter(|(_, count)| **count > 0);
+        Effects::from_bits_truncate(bits.fold(0, |all, (bit, _)| all | 1 << bit))
+    }
+}
+
+/// Rules that come or go: what they do themselves, and the chains they lead to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) tally: &'a Tally,
+    pub(super) leading: &'a [(RuleKey, ChainIx)],
+}
 
 /// What a rule adds to the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +64,22 @@ pub(super) struct Edge {
     pub(super) target: Option<ChainIx>,
 }
 
+/// What a chain is to rules that lead there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Below {
+    height: u8,
+    effects: Effects,
+}
+
+/// That something became of the chain that a rule leads to.
+#[derive(Debug, Clone, Copy)]
+struct News {
+    /// The rule's chain.
+    to: ChainIx,
+    before: Below,
+    now: Below,
+}
+
 /// A chain in the graph.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -39,9 +87,9 @@ pub(super) struct Node {
     /// Rules that lead to chains of each height.
     below: [u32; MAX_HEIGHT as usize + 1],
     /// How often each effect is there: once for a rule of its own, once for what it leads to.
-    with: [u32; 5],
+    with: Tally,
     /// The rules that lead here.
-    pub(super) referrers: BTreeSet<(ChainIx, RuleKey)>,
+    pub(super) referrers: Referrers,
 }
 
 /// All chains of a table, also those that are only jumped to.
@@ -64,15 +112,19 @@ impl Node {
 
     /// What can become of a packet that a rule sends here.
     pub(super) fn effects(&self) -> Effects {
-        let bits = self.with.iter().enumerate().filter(|(_, count)| **count > 0);
-        Effects::from_bits_truncate(bits.fold(0, |all, (bit, _)| all | 1 << bit)) - Effects::RETURN
+        self.with.effects() - Effects::RETURN
     }
 
-    /// One rule more has these effects, or one less.
-    fn count(&mut self, effects: Effects, more: bool) {
-        for (_, count) in self.with.iter_mut().enumerate().filter(|(bit, _)| effects.bits() >> bit & 1 == 1) {
-            *count = if more { *count + 1 } else { count.saturating_sub(1) };
+    fn seen(&self) -> Below {
+        Below { height: self.height(), effects: self.effects() }
+    }
+
+    /// So many more rules lead to chains like that, or fewer.
+    fn count(&mut self, below: Below, more: i32) {
+        if let Some(count) = self.below.get_mut(usize::from(below.height)) {
+            *count = count.saturating_add_signed(more);
         }
+        self.with.count(below.effects, more);
     }
 }
 
@@ -96,7 +148,12 @@ impl Graph {
         if let Some(ix) = self.find(name) {
             return ix;
         }
-        let node = Node { name: name.clone(), below: Default::default(), with: [0; 5], referrers: BTreeSet::new() };
+        let node = Node {
+            name: name.clone(),
+            below: Default::default(),
+            with: Tally::default(),
+            referrers: Referrers::default(),
+        };
         let ix = match self.free.pop() {
             Some(ix) => ix,
             None => {
@@ -139,13 +196,8 @@ impl Graph {
 
     /// What can become of a packet by a rule, in the chain it leads to included.
     pub(super) fn effects(&self, edge: Edge) -> Effects {
-        edge.effects | self.below(edge).1
-    }
-
-    /// Height and effects of the chain that a rule leads to.
-    fn below(&self, edge: Edge) -> (Option<u8>, Effects) {
-        let target = edge.target.and_then(|target| self.at(target));
-        target.map_or((None, Effects::empty()), |node| (Some(node.height()), node.effects()))
+        let below = edge.target.and_then(|target| self.at(target)).map(Node::effects);
+        edge.effects | below.unwrap_or_default()
     }
 
     /// Chains whose effects changed since this was last asked, which no longer can be what their referrers believe.
@@ -153,78 +205,56 @@ impl Graph {
         std::mem::take(&mut self.changed)
     }
 
-    /// Notes a rule.
-    pub(super) fn link(&mut self, from: ChainIx, rule: RuleKey, edge: Edge) {
-        if let Some(node) = edge.target.and_then(|target| self.at_mut(target)) {
-            node.referrers.insert((from, rule));
+    /// Takes rules of a chain back and notes others, at once: what was possible in the chain and still is stays so in
+    /// between. Otherwise a dispatcher would learn ten thousand times that it is not, and that it is.
+    pub(super) fn relink(&mut self, from: ChainIx, gone: Side<'_>, come: Side<'_>) {
+        let Some(node) = self.at(from) else { return };
+        let then = node.seen();
+        // What is below now, before anything is changed: in a loop the change comes back to this very chain.
+        let below = |(_, target): &(RuleKey, ChainIx)| self.at(*target).map(Node::seen);
+        let more: Vec<_> = come.leading.iter().filter_map(below).collect();
+        let less: Vec<_> = gone.leading.iter().filter_map(below).collect();
+        for (rule, target) in gone.leading {
+            if let Some(node) = self.at_mut(*target) {
+                node.referrers.remove((from, *rule));
+            }
         }
-        let (height, below) = self.below(edge);
-        self.change(from, Change { height: (None, height), without: NOTHING, with: [edge.effects, below] });
-    }
-
-    /// Takes a rule back.
-    pub(super) fn unlink(&mut self, from: ChainIx, rule: RuleKey, edge: Edge) {
-        let (height, below) = self.below(edge);
-        // First, as in a loop the change would come back to the rule that is no more.
-        if let Some(node) = edge.target.and_then(|target| self.at_mut(target)) {
-            node.referrers.remove(&(from, rule));
+        for (rule, target) in come.leading {
+            if let Some(node) = self.at_mut(*target) {
+                node.referrers.insert((from, *rule));
+            }
         }
-        self.change(from, Change { height: (height, None), without: [edge.effects, below], with: NOTHING });
-    }
-
-    /// Counts one rule's height and effects anew, and goes up while that changes the chain's own.
-    fn change(&mut self, ix: ChainIx, change: Change) {
+        let Some(node) = self.at_mut(from) else { return };
+        node.with.turn(gone.tally, come.tally);
+        more.into_iter().for_each(|below| node.count(below, 1));
+        less.into_iter().for_each(|below| node.count(below, -1));
         // First in, first out: in a loop a chain changes several times, and who refers to it is to hear of that in order.
         let mut work = VecDeque::new();
-        let mut next = Some((ix, change));
-        while let Some((ix, Change { height: (lower, higher), without, with })) = next {
-            let (now, then) = match self.at_mut(ix) {
-                Some(node) => {
-                    let then = (node.height(), node.effects());
-                    count(&mut node.below, lower.map(usize::from), higher.map(usize::from));
-                    without.into_iter().for_each(|effects| node.count(effects, false));
-                    with.into_iter().for_each(|effects| node.count(effects, true));
-                    ((node.height(), node.effects()), then)
-                }
-                None => Default::default(),
-            };
-            if now.1 != then.1 {
-                self.changed.insert(ix);
-            }
-            match (then.0 >= MAX_HEIGHT, now.0 >= MAX_HEIGHT) {
-                (false, true) => self.cut_off += 1,
-                (true, false) => self.cut_off -= 1,
-                _ => {}
-            }
-            if now != then
-                && let Some(node) = self.at(ix)
-            {
-                let height = (Some(then.0), Some(now.0));
-                let change = Change { height, without: [then.1, Effects::empty()], with: [now.1, Effects::empty()] };
-                work.extend(node.referrers.iter().map(|(from, _)| (*from, change)));
-            }
-            next = work.pop_front();
+        self.tell(from, then, &mut work);
+        while let Some(News { to, before, now }) = work.pop_front() {
+            let Some(node) = self.at_mut(to) else { continue };
+            let then = node.seen();
+            node.count(now, 1);
+            node.count(before, -1);
+            self.tell(to, then, &mut work);
         }
     }
-}
 
-/// What changes of a rule: the height of the chain it leads to, and its effects by itself and by that chain.
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    height: (Option<u8>, Option<u8>),
-    without: [Effects; 2],
-    with: [Effects; 2],
-}
-
-/// No effect by either.
-const NOTHING: [Effects; 2] = [Effects::empty(); 2];
-
-/// Moves one from one counter to another.
-fn count<const N: usize>(counters: &mut [u32; N], from: Option<usize>, to: Option<usize>) {
-    if let Some(counter) = from.and_then(|from| counters.get_mut(from)) {
-        *counter = counter.saturating_sub(1);
-    }
-    if let Some(counter) = to.and_then(|to| counters.get_mut(to)) {
-        *counter += 1;
+    /// Notes what became of a chain's height and effects, and for each rule that leads here that it is to be counted anew.
+    fn tell(&mut self, ix: ChainIx, before: Below, work: &mut VecDeque<News>) {
+        let Some(node) = self.at(ix) else { return };
+        let now = node.seen();
+        if now == before {
+            return;
+        }
+        work.extend(node.referrers.iter().map(|(to, _)| News { to: *to, before, now }));
+        if now.effects != before.effects {
+            self.changed.insert(ix);
+        }
+        match (before.height >= MAX_HEIGHT, now.height >= MAX_HEIGHT) {
+            (false, true) => self.cut_off += 1,
+            (true, false) => self.cut_off -= 1,
+            _ => {}
+        }
     }
 }

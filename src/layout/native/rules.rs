@@ -161,14 +161,20 @@ impl Rules {
 
     /// The number of a rule, counted as used once more.
     pub(super) fn take(&mut self, rule: &Arc<Rule>, family: Family) -> RuleId {
-        let address = Arc::as_ptr(rule).addr();
-        let known = self.by_address.get(&address).copied();
-        let id = known.filter(|id| self.at(*id).is_some_and(|known| Arc::ptr_eq(&known.rule, rule)));
-        let id = id.or_else(|| self.by_value.get(rule).copied()).unwrap_or_else(|| self.make(rule, family));
-        if let Some(Some(known)) = self.known.get_mut(id.0 as usize) {
-            known.uses += 1;
-        }
+        let id = self.number(rule, family);
+        self.hold(id);
         id
+    }
+
+    /// The number of a rule. It is good until the next [`sweep`](Self::sweep) when nobody [holds](Self::hold) it.
+    pub(super) fn number(&mut self, rule: &Arc<Rule>, family: Family) -> RuleId {
+        let known = self.by_address.get(&Arc::as_ptr(rule).addr()).copied();
+        let id = known.filter(|id| self.at(*id).is_some_and(|known| Arc::ptr_eq(&known.rule, rule)));
+        id.or_else(|| self.by_value.get(rule).copied()).unwrap_or_else(|| {
+            let id = self.make(rule, family);
+            self.idle.push(id);
+            id
+        })
     }
 
     /// Takes one use back.

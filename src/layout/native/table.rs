@@ -29,11 +29,12 @@ use super::declare::{SetKind, declare};
 use super::delta::{ChainDelta, ChainHead, Fate, TableDelta};
 use super::dispatch::{ChainIx, Elements, Entry, Index, RunId, Standing};
 use super::error::Error;
-use super::families::heat::Heat;
+use super::families::heat::{Heat, PlaceId};
 use super::field::{Fields, Key};
-use super::graph::{Edge, Graph};
+use super::graph::{Edge, Graph, Side};
 use super::hash::Hash;
 use super::item::{BodyId, Form, Item, RuleId, SetId};
+use super::lists::{ChainRules, LIST_MAX, List, ListId, Lists, Row, Summary};
 use super::names::Names;
 use super::rules::{Class, Rules, Signature};
 use super::seed::Seeds;
@@ -48,7 +49,7 @@ use crate::nft::userdata::{Owner, Role, Userdata};
 use crate::nft::{BaseChain, Policy};
 use crate::rule::{Family, Rule};
 use crate::wrap::{self, ChainKind, RuleKey, TableId};
-use context::{Context, PlaceId, Places};
+use context::{Context, Places};
 use elements::{Filling, Held};
 use lookups::Lookups;
 
@@ -76,7 +77,7 @@ struct State {
     /// What it is; `None`: somebody only jumps to it.
     kind: Option<ChainKind>,
     policy: Option<Policy>,
-    rules: BTreeMap<RuleKey, RuleId>,
+    rules: ChainRules,
     /// How many of them remember something.
     unique: usize,
     /// Elements of runs that lead here, and name the chain.
@@ -87,8 +88,8 @@ struct State {
     context: Option<Arc<Context>>,
     /// The only chain that leads here, as of its context.
     parent: Option<ChainIx>,
-    /// The templates of its rules, as they are counted.
-    groups: Vec<(u64, RuleId)>,
+    /// The place and the rules, as their templates are counted.
+    counted: Option<(PlaceId, Arc<List>)>,
     /// What it has in sets of families.
     elements: Vec<Held>,
 }
@@ -108,6 +109,7 @@ pub(super) struct Table {
     name: TableName,
     new: bool,
     rules: Rules,
+    lists: Lists,
     graph: Graph,
     dispatch: Index,
     bodies: Bodies,
@@ -128,8 +130,9 @@ pub(super) struct Table {
     lookups: Lookups,
     /// Elements of families to put, with the chain that has them, or to take away.
     fillings: BTreeMap<(SetId, Key), Option<(ChainIx, Filling)>>,
-    /// Contents of chains without families, by their rules. Forgotten with the update.
-    folded: HashMap<Vec<Item>, (Arc<[Item]>, usize)>,
+    /// Contents of chains without families, by their rules, and how many of these a set would stand for, were there not too
+    /// many. Forgotten when anything these lead to may be another kernel chain.
+    folded: HashMap<ListId, (Arc<[Item]>, usize)>,
     /// Chains compiled since the last commit with rules that would be sets, were there not too many of these.
     unfolded: BTreeMap<ChainIx, usize>,
     /// Chains with a rule that is too long for the kernel, and those they go on in.
@@ -165,6 +168,7 @@ impl Table {
             dispatch: Index::new(id.family),
             setup,
             rules: Rules::default(),
+            lists: Lists::default(),
             graph: Graph::default(),
             bodies,
             sets,
@@ -285,84 +289,101 @@ impl Table {
             return Ok(());
         }
         match chain.map(|chain| (chain, self.edits(chain))) {
-            Some((_, Some(edits))) => {
-                let gone: Vec<RuleKey> = edits.removed().iter().map(|(key, _)| *key).collect();
-                self.exchange(ix, &gone, edits.added().map(|entry| (entry.key(), entry)));
-            }
-            Some((chain, None)) => self.replace(ix, chain),
-            None => {
-                let keys: Vec<_> = self.chains.get(&ix).into_iter().flat_map(|s| s.rules.keys().copied()).collect();
-                self.exchange(ix, &keys, std::iter::empty());
-            }
+            Some((_, Some(edits))) => self.exchange(ix, &edits),
+            Some((chain, None)) => self.replace(ix, chain.keyed_rules().map(|(key, entry)| (key, entry.rule()))),
+            None => self.replace(ix, std::iter::empty()),
         }
         self.dirty.insert(ix);
         Ok(())
     }
 
-    /// Compares all rules of a chain with those that are known.
-    fn replace(&mut self, ix: ChainIx, chain: &wrap::Chain) {
+    /// Makes these the rules of a chain; they are in order.
+    fn replace<'m>(&mut self, ix: ChainIx, rules: impl Iterator<Item = (RuleKey, &'m Arc<Rule>)>) {
+        let rows: Vec<_> = rules.map(|(key, rule)| (key, self.rules.number(rule, self.id.family))).collect();
+        let Some(state) = self.chains.get_mut(&ix) else { return };
+        let now = if rows.len() <= LIST_MAX {
+            ChainRules::List(self.lists.intern(&rows, &mut self.rules))
+        } else {
+            rows.iter().for_each(|(_, id)| self.rules.hold(*id));
+            ChainRules::Many(rows.into_iter().collect())
+        };
+        let before = std::mem::replace(&mut state.rules, now);
+        self.follow(ix, &before);
+        self.lists.release(before, &mut self.rules);
+    }
+
+    /// Follows all that changed of a chain's rules.
+    fn follow(&mut self, ix: ChainIx, before: &ChainRules) {
         let Some(state) = self.chains.get(&ix) else { return };
-        let (mut gone, mut other) = (Vec::new(), Vec::new());
-        for (key, id) in &state.rules {
-            match chain.rule(*key) {
-                None => gone.push(*key),
-                Some(entry) if self.rules.at(*id).is_some_and(|known| known.rule == *entry.rule()) => {}
-                // Only a model that was put back has another rule of the same key.
-                Some(_) => other.push(*key),
+        if before.is_same(&state.rules) {
+            return;
+        }
+        match (before.list(), state.rules.list()) {
+            // What both lists do and lead to is known already; where in them, only a dispatcher wants to know.
+            (Some(gone), Some(come)) if !self.dispatch.is_dispatcher(ix) => {
+                let (gone, come) = (gone.clone(), come.clone());
+                self.turn(ix, gone.summary(), come.summary());
+            }
+            _ => {
+                let (gone, come) = before.differences(&state.rules);
+                self.turn_rows(ix, &gone, &come);
             }
         }
-        self.exchange(ix, &other, std::iter::empty());
-        let Some(state) = self.chains.get(&ix) else { return };
-        let come: Vec<_> = chain.keyed_rules().filter(|(key, _)| !state.rules.contains_key(key)).collect();
-        self.exchange(ix, &gone, come.into_iter());
     }
 
-    /// Takes rules out of a chain and puts others in, of other keys. What was possible in the chain and still is stays so
-    /// in between: otherwise a dispatcher would learn ten thousand times that it is not, and that it is.
-    fn exchange<'m>(&mut self, ix: ChainIx, gone: &[RuleKey], come: impl Iterator<Item = (RuleKey, &'m wrap::Entry)>) {
-        let edges: Vec<_> = gone.iter().filter_map(|key| Some((*key, self.remove(ix, *key)?))).collect();
-        come.for_each(|(key, entry)| self.add(ix, key, entry.rule()));
-        edges.into_iter().for_each(|(key, edge)| self.graph.unlink(ix, key, edge));
+    /// Takes rules out of a long chain and puts others in.
+    fn exchange(&mut self, ix: ChainIx, edits: &wrap::Edits<'_>) {
+        let Some(state) = self.chains.get_mut(&ix) else { return };
+        let mut rules = match std::mem::take(&mut state.rules) {
+            ChainRules::Many(rules) => rules,
+            list @ ChainRules::List(_) => {
+                let rules: BTreeMap<_, _> = list.iter().collect();
+                rules.values().for_each(|id| self.rules.hold(*id));
+                self.lists.release(list, &mut self.rules);
+                rules
+            }
+        };
+        let gone: Vec<_> = edits.removed().iter().filter_map(|(key, _)| rules.remove_entry(key)).collect();
+        let come: Vec<_> =
+            edits.added().map(|entry| (entry.key(), self.rules.take(entry.rule(), self.id.family))).collect();
+        rules.extend(come.iter().copied());
+        state.rules = ChainRules::Many(rules);
+        self.turn_rows(ix, &gone, &come);
+        gone.iter().for_each(|(_, id)| self.rules.release(*id));
     }
 
-    fn add(&mut self, ix: ChainIx, key: RuleKey, rule: &Arc<Rule>) {
-        let id = self.rules.take(rule, self.id.family);
-        let target = self.rules.at(id).and_then(|known| known.target().cloned());
-        let target = target.map(|name| self.graph.number(&name));
-        if let Some(target) = target {
-            self.chains.entry(target).or_default();
-            self.listed.insert(target);
-            self.astray.insert(target);
-        }
-        if let Some(state) = self.chains.get_mut(&ix) {
-            state.rules.insert(key, id);
-            state.unique += usize::from(self.rules.at(id).is_some_and(|known| known.unique));
-        }
-        let edge = Edge { effects: self.rules.at(id).map(|known| known.effects).unwrap_or_default(), target };
-        self.graph.link(ix, key, edge);
-        if self.dispatch.is_dispatcher(ix)
-            && let Some(entry) = entry(&self.rules, &self.graph, id)
-        {
-            self.dispatch.insert(ix, key, entry);
-        }
-    }
-
-    /// Takes a rule out; its edge is still to be taken out of the graph.
-    fn remove(&mut self, ix: ChainIx, key: RuleKey) -> Option<Edge> {
-        let id = self.chains.get_mut(&ix)?.rules.remove(&key)?;
+    /// Follows rules of a chain that went, and others that came.
+    fn turn_rows(&mut self, ix: ChainIx, gone: &[Row], come: &[Row]) {
+        let of = |rows: &[Row]| Summary::of(rows.iter().copied(), &self.rules);
+        let (less, more) = (of(gone), of(come));
+        self.turn(ix, &less, &more);
         if self.dispatch.is_dispatcher(ix) {
-            self.dispatch.remove(ix, key);
+            gone.iter().for_each(|(key, _)| self.dispatch.remove(ix, *key));
+            for (key, id) in come {
+                if let Some(entry) = entry(&self.rules, &self.graph, *id) {
+                    self.dispatch.insert(ix, *key, entry);
+                }
+            }
         }
-        let known = self.rules.at(id)?;
+    }
+
+    /// Follows what rules of a chain that went came to, and what others come to.
+    fn turn(&mut self, ix: ChainIx, gone: &Summary, come: &Summary) {
+        let mut leading = |summary: &Summary| -> Vec<(RuleKey, ChainIx)> {
+            let lead = |(key, id): &Row| Some((*key, self.graph.number(self.rules.at(*id)?.target()?)));
+            summary.leading.iter().filter_map(lead).collect()
+        };
+        let (less, more) = (leading(gone), leading(come));
+        for (_, target) in less.iter().chain(&more) {
+            self.chains.entry(*target).or_default();
+            self.listed.insert(*target);
+            self.astray.insert(*target);
+        }
         if let Some(state) = self.chains.get_mut(&ix) {
-            state.unique = state.unique.saturating_sub(usize::from(known.unique));
+            state.unique = (state.unique + come.unique).saturating_sub(gone.unique);
         }
-        let target = known.target().and_then(|name| self.graph.find(name));
-        let edge = Edge { effects: known.effects, target };
-        self.listed.extend(target);
-        self.astray.extend(target);
-        self.rules.release(id);
-        Some(edge)
+        let (gone, come) = (Side { tally: &gone.tally, leading: &less }, Side { tally: &come.tally, leading: &more });
+        self.graph.relink(ix, gone, come);
     }
 
     /// The kernel has it all.
@@ -373,6 +394,7 @@ impl Table {
         self.unfolded.clear();
         self.bodies.commit();
         self.sets.commit();
+        self.lists.sweep(&mut self.rules);
         self.rules.sweep();
     }
 
@@ -422,19 +444,19 @@ impl Table {
                     levels.entry(self.graph.height(from)).or_default().insert(from);
                 }
             }
+            self.folded.clear();
         }
-        self.folded.clear();
         Ok(())
     }
 
     /// A chain is another kernel chain: elements that lead to it follow. Returns the chains with rules that do.
     fn lead_anew(&mut self, ix: ChainIx) -> BTreeSet<ChainIx> {
         let mut from_rules = BTreeSet::new();
-        for (from, key) in self.graph.at(ix).into_iter().flat_map(|node| &node.referrers) {
+        for (from, key) in self.graph.at(ix).into_iter().flat_map(|node| node.referrers.iter()) {
             match self.run_of(*from, *key) {
                 None => drop(from_rules.insert(*from)),
                 Some(run) => {
-                    let rule = self.chains.get(from).and_then(|state| self.rules.at(*state.rules.get(key)?));
+                    let rule = self.chains.get(from).and_then(|state| self.rules.at(state.rules.get(*key)?));
                     let element = rule.and_then(|rule| Some((rule.keyed.as_ref()?.2.clone(), Some(*key))));
                     self.pending.entry(run).or_default().extend(element);
                 }

@@ -338,6 +338,13 @@ impl Index {
     }
 }
 
+/// Whether a chain may be a dispatcher whose rules have these signatures.
+pub(super) fn may_dispatch(signatures: impl Iterator<Item = SignatureId>) -> bool {
+    let mut signatures: Vec<SignatureId> = signatures.collect();
+    signatures.sort_unstable();
+    signatures.chunk_by(|a, b| a == b).any(|same| same.len() >= DISPATCH_MIN)
+}
+
 /// Whether rules make a dispatcher, and whether those of active signatures have nothing but verdicts.
 fn weigh(rules: &[(RuleKey, Entry<'_>)]) -> (bool, bool) {
     let mut signatures: Vec<(SignatureId, bool)> =

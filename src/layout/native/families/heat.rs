@@ -1,8 +1,11 @@
 //! Which templates are worth a family.
 //!
-//! Owns: [`Heat`]: for each template at a place the rules that have it, and how often each is used.
-//! Never: knows a template or a rule; the caller numbers both. A template that is met under different keys has a number for
-//! each, as each has sets of its own.
+//! Owns: [`Heat`]: for each template at a place the rules that have it, and how often chains have any of them.
+//! Never: knows a template, a rule or a place; the caller numbers them. A template at two places is two, as each has sets
+//! of its own.
+//!
+//! Chains have lists of rules, and many the same: what is counted for each chain is its list, and the uses of each template;
+//! the rules of a list are looked at when the first chain of a place has it.
 //!
 //! A template is hot when at least [`FAMILY_MIN`] different rules have it, and most of them are used once. Rules that many
 //! bodies use as they are (one address of a gateway) are better shared with their bodies than looked up by each.
@@ -15,26 +18,36 @@ use std::collections::BTreeSet;
 
 use foldhash::HashMap;
 
+use crate::layout::native::item::RuleId;
+use crate::layout::native::lists::ListId;
+use crate::layout::native::rules::TemplateId;
+
 /// The fewest different rules that make a family.
-pub(crate) const FAMILY_MIN: u32 = 8;
+pub(in crate::layout::native) const FAMILY_MIN: usize = 8;
 
 /// How often templates are used.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heat {
-    /// How often each rule of a template is used.
-    uses: HashMap<(u64, u32), u32>,
-    counts: HashMap<u64, Count>,
+pub(in crate::layout::native) struct Heat {
+    /// How many chains at a place have a list.
+    lists: HashMap<(PlaceId, ListId), u32>,
+    /// How often each rule of a template stands in different lists.
+    listed: HashMap<(PlaceId, TemplateId, RuleId), u32>,
+    counts: HashMap<(PlaceId, TemplateId), Count>,
     /// The templates that are hot and were not when last asked, or the other way round.
-    turned: BTreeSet<u64>,
+    turned: BTreeSet<(PlaceId, TemplateId)>,
 }
+
+/// A place, as the caller has numbered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::layout::native) struct PlaceId(pub(crate) u32);
 
 /// What there is of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Count {
     /// Different rules.
-    distinct: u32,
-    /// Uses of them all.
-    uses: u32,
+    distinct: usize,
+    /// How often chains have any of them.
+    uses: usize,
 }
 
 impl Count {
@@ -45,54 +58,74 @@ impl Count {
 
 impl Heat {
     /// Whether the template is worth a family.
-    pub(crate) fn is_hot(&self, template: u64) -> bool {
-        self.counts.get(&template).is_some_and(|count| count.is_hot())
+    pub(in crate::layout::native) fn is_hot(&self, place: PlaceId, template: TemplateId) -> bool {
+        self.counts.get(&(place, template)).is_some_and(|count| count.is_hot())
     }
 
-    /// One more body uses this rule of the template.
-    pub(crate) fn add(&mut self, template: u64, rule: u32) {
-        let uses = self.uses.entry((template, rule)).or_default();
-        let count = self.counts.entry(template).or_default();
-        let was = count.is_hot();
-        count.distinct += u32::from(*uses == 0);
-        count.uses += 1;
-        *uses += 1;
-        if count.is_hot() != was {
-            self.turn(template);
+    /// One more chain at the place has this list, of these templates, ascending, with their rules.
+    pub(in crate::layout::native) fn add(&mut self, place: PlaceId, list: ListId, templates: &[(TemplateId, RuleId)]) {
+        let chains = self.lists.entry((place, list)).or_default();
+        *chains += 1;
+        let first = *chains == 1;
+        for of_one in templates.chunk_by(|a, b| a.0 == b.0) {
+            let Some((template, _)) = of_one.first() else { continue };
+            let count = self.counts.entry((place, *template)).or_default();
+            let was = count.is_hot();
+            count.uses += of_one.len();
+            for (_, rule) in of_one.iter().filter(|_| first) {
+                let listed = self.listed.entry((place, *template, *rule)).or_default();
+                count.distinct += usize::from(*listed == 0);
+                *listed += 1;
+            }
+            let now = count.is_hot();
+            self.turn((place, *template), was, now);
         }
     }
 
-    /// One body less uses this rule of the template. Without effect when none does.
-    pub(crate) fn remove(&mut self, template: u64, rule: u32) {
-        let (Some(uses), Some(count)) = (self.uses.get_mut(&(template, rule)), self.counts.get_mut(&template)) else {
-            return;
-        };
-        let was = count.is_hot();
-        *uses -= 1;
-        count.uses -= 1;
-        if *uses == 0 {
-            self.uses.remove(&(template, rule));
-            count.distinct -= 1;
+    /// One chain less does. Without effect when none has it.
+    pub(in crate::layout::native) fn remove(
+        &mut self,
+        place: PlaceId,
+        list: ListId,
+        templates: &[(TemplateId, RuleId)],
+    ) {
+        let Some(chains) = self.lists.get_mut(&(place, list)) else { return };
+        *chains -= 1;
+        let last = *chains == 0;
+        if last {
+            self.lists.remove(&(place, list));
         }
-        let now = count.is_hot();
-        if count.distinct == 0 {
-            self.counts.remove(&template);
-        }
-        if now != was {
-            self.turn(template);
+        for of_one in templates.chunk_by(|a, b| a.0 == b.0) {
+            let Some((template, _)) = of_one.first() else { continue };
+            let Some(count) = self.counts.get_mut(&(place, *template)) else { continue };
+            let was = count.is_hot();
+            count.uses = count.uses.saturating_sub(of_one.len());
+            for (_, rule) in of_one.iter().filter(|_| last) {
+                let Some(listed) = self.listed.get_mut(&(place, *template, *rule)) else { continue };
+                *listed -= 1;
+                if *listed == 0 {
+                    self.listed.remove(&(place, *template, *rule));
+                    count.distinct -= 1;
+                }
+            }
+            let now = count.is_hot();
+            if count.distinct == 0 {
+                self.counts.remove(&(place, *template));
+            }
+            self.turn((place, *template), was, now);
         }
     }
 
     /// The templates that became hot or cold since the last time, ascending: bodies with them are compiled again. What
     /// came and went again is not among them.
-    pub(crate) fn take_changed(&mut self) -> BTreeSet<u64> {
+    pub(in crate::layout::native) fn take_changed(&mut self) -> BTreeSet<(PlaceId, TemplateId)> {
         std::mem::take(&mut self.turned)
     }
 
-    /// It became hot, or cold.
-    fn turn(&mut self, template: u64) {
-        if !self.turned.remove(&template) {
-            self.turned.insert(template);
+    /// It was hot, or cold, and is.
+    fn turn(&mut self, at: (PlaceId, TemplateId), was: bool, now: bool) {
+        if was != now && !self.turned.remove(&at) {
+            self.turned.insert(at);
         }
     }
 }
@@ -103,47 +136,70 @@ mod tests {
 
     use super::*;
 
-    /// Whether the uses, one entry each, make a template hot: from scratch.
-    fn hot(uses: &[(u64, u32)], template: u64) -> bool {
-        let mut rules: Vec<u32> = uses.iter().filter(|(t, _)| *t == template).map(|(_, rule)| *rule).collect();
+    /// A list: templates and rules, ascending.
+    type Templates = Vec<(TemplateId, RuleId)>;
+
+    /// The lists that stand somewhere, each with its number and place, as often as chains have it.
+    type Standing = Vec<(PlaceId, usize)>;
+
+    /// Whether a template is hot, from scratch.
+    fn hot(lists: &[Templates], standing: &Standing, place: PlaceId, template: TemplateId) -> bool {
+        let here = standing.iter().filter(|(at, _)| *at == place).filter_map(|(_, list)| lists.get(*list));
+        let mut rules: Vec<_> = here.flatten().filter(|(t, _)| *t == template).map(|(_, rule)| *rule).collect();
         let all = rules.len();
         rules.sort_unstable();
         rules.dedup();
         rules.len() >= 8 && all < 2 * rules.len()
     }
 
+    fn groups() -> impl Iterator<Item = (PlaceId, TemplateId)> {
+        (0..2).flat_map(|place| (0..3).map(move |template| (PlaceId(place), TemplateId(template))))
+    }
+
+    fn list() -> impl Strategy<Value = Templates> {
+        prop::collection::vec((0..3_u32, 0..14_u32), 0..6).prop_map(|rows| {
+            let mut rows: Templates = rows.into_iter().map(|(t, rule)| (TemplateId(t), RuleId(rule))).collect();
+            rows.sort_unstable();
+            rows
+        })
+    }
+
     proptest! {
         #[test]
-        fn heat_is_a_function_of_the_counts(
+        fn heat_is_a_function_of_what_stands(
+            lists in prop::collection::vec(list(), 12),
             steps in prop::collection::vec(
-                (prop::collection::vec((prop::bool::weighted(0.7), 0..3u64, 0..14u32), 0..40), any::<bool>()),
+                (prop::collection::vec((prop::bool::weighted(0.7), 0..2u32, 0..12usize), 0..30), any::<bool>()),
                 1..8,
             ),
         ) {
-            let (mut heat, mut uses, mut told) = (Heat::default(), Vec::new(), Vec::new());
+            let (mut heat, mut standing, mut told) = (Heat::default(), Standing::new(), Standing::new());
             for (changes, tell) in steps {
-                for (add, template, rule) in changes {
+                for (add, place, list) in changes {
+                    let (place, id, templates) = (PlaceId(place), ListId(list as u64), &lists[list]);
                     if add {
-                        heat.add(template, rule);
-                        uses.push((template, rule));
+                        heat.add(place, id, templates);
+                        standing.push((place, list));
                     } else {
-                        heat.remove(template, rule);
-                        if let Some(at) = uses.iter().position(|u| *u == (template, rule)) {
-                            uses.swap_remove(at);
+                        heat.remove(place, id, templates);
+                        if let Some(at) = standing.iter().position(|chain| *chain == (place, list)) {
+                            standing.swap_remove(at);
                         }
                     }
                 }
+                let is_hot = |standing: &Standing, (place, t)| hot(&lists, standing, place, t);
                 if tell {
-                    let changed: BTreeSet<u64> = (0..3).filter(|&t| hot(&uses, t) != hot(&told, t)).collect();
-                    prop_assert_eq!(heat.take_changed(), changed);
-                    told = uses.clone();
+                    let turned = groups().filter(|at| is_hot(&standing, *at) != is_hot(&told, *at));
+                    let turned: BTreeSet<_> = turned.collect();
+                    prop_assert_eq!(heat.take_changed(), turned);
+                    told = standing.clone();
                 }
-                prop_assert!((0..3).all(|t| heat.is_hot(t) == hot(&uses, t)));
+                prop_assert!(groups().all(|at| heat.is_hot(at.0, at.1) == is_hot(&standing, at)));
             }
-            for (template, rule) in uses {
-                heat.remove(template, rule);
+            for (place, list) in standing {
+                heat.remove(place, ListId(list as u64), &lists[list]);
             }
-            prop_assert!(heat.uses.is_empty() && heat.counts.is_empty());
+            prop_assert!(heat.lists.is_empty() && heat.listed.is_empty() && heat.counts.is_empty());
         }
     }
 }

@@ -23,7 +23,7 @@
 //! How it is tested: random bodies of several instances, compiled to pieces with filled sets, against the original
 //! rules, packet by packet.
 
-pub(crate) mod heat;
+pub(super) mod heat;
 mod template;
 #[cfg(test)]
 mod tests;

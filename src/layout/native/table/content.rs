@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, group};
+use super::context::Context;
 use super::elements::Filling;
 use super::{ChainIx, Form, Item, Move, Passes, RuleId, SetId, Table, inconsistent};
 use crate::layout::native::dispatch;
@@ -52,8 +52,10 @@ impl Table {
             self.hold(ix, Vec::new());
             self.dispatched(ix)?
         } else {
-            let rules: Vec<RuleId> = state.rules.values().copied().collect();
-            if common { self.plain(&rules)?.into() } else { self.body(ix, &rules)? }
+            match common {
+                true => self.plain(&state.rules.ids().collect::<Vec<_>>())?.into(),
+                false => self.body(ix)?,
+            }
         };
         let shared = matches!(kind, ChainKind::Wrapped | ChainKind::Shared) && !common;
         // Rules that remember something, such as a limit, remember it for their own chain.
@@ -67,7 +69,7 @@ impl Table {
     fn dispatched(&self, ix: ChainIx) -> Result<Arc<[Item]>, Error> {
         let state = self.chains.get(&ix).ok_or_else(inconsistent)?;
         let pieces = self.dispatch.pieces(ix).map(|piece| match piece {
-            dispatch::Piece::Rule(key) => self.item(*state.rules.get(&key)?),
+            dispatch::Piece::Rule(key) => self.item(state.rules.get(key)?),
             dispatch::Piece::Run(run) => Some(self.runs.get(&run)?.item),
         });
         pieces.collect::<Option<_>>().ok_or_else(inconsistent)
@@ -88,42 +90,46 @@ impl Table {
     }
 
     /// The content of a chain that does not dispatch.
-    fn body(&mut self, ix: ChainIx, ids: &[RuleId]) -> Result<Arc<[Item]>, Error> {
-        let state = self.chains.get(&ix);
-        let warm = state.is_some_and(|state| state.groups.iter().any(|(group, _)| self.heat.is_hot(*group)));
-        let context = state.and_then(|state| state.context.clone()).filter(|_| warm);
-        let hot = context.as_ref().map_or_else(Vec::new, |context| self.hot(context, ids));
-        let families = hot.iter().any(Option::is_some);
-        let plain = self.plain(ids)?;
-        if !families {
-            self.hold(ix, Vec::new());
-            if ids.len() < FOLD_MIN || !self.passes().contains(Passes::FOLDING) {
-                self.note_unfolded(ix, 0);
-                return Ok(plain.into());
-            }
-            if let Some((items, unfolded)) = self.folded.get(&plain).cloned() {
-                self.note_unfolded(ix, unfolded);
-                return Ok(items);
-            }
-        }
-        let lines = ids.iter().enumerate().filter_map(|(at, id)| {
-            let hot = hot.get(at).and_then(|hot| hot.as_ref()).map(|(_, taken)| &**taken);
-            Some(Line { rule: &self.rules.at(*id)?.rule, hot })
+    fn body(&mut self, ix: ChainIx) -> Result<Arc<[Item]>, Error> {
+        let state = self.chains.get(&ix).ok_or_else(inconsistent)?;
+        let list = state.rules.list().map(|list| list.id());
+        let context = state.context.clone().filter(|context| {
+            let counted = state.counted.iter().flat_map(|(_, list)| list.known_templates());
+            counted.into_iter().any(|(template, _)| self.heat.is_hot(context.place, *template))
         });
-        let pieces = compile_body(&lines.collect::<Vec<_>>(), self.id.family, self.passes());
-        let rules = Rules { ids, hot: &hot, context: context.as_deref() };
+        if context.is_none()
+            && let Some((items, unfolded)) = list.and_then(|list| self.folded.get(&list)).cloned()
+        {
+            self.hold(ix, Vec::new());
+            self.note_unfolded(ix, unfolded);
+            return Ok(items);
+        }
+        let ids: Vec<RuleId> = state.rules.ids().collect();
+        let hot = context.as_ref().map_or_else(Vec::new, |context| self.hot(context, &ids));
+        let families = hot.iter().any(Option::is_some);
         let mut made = Made::default();
-        for piece in pieces {
-            self.write(piece, &rules, &mut made)?;
+        if families || (ids.len() >= FOLD_MIN && self.passes().contains(Passes::FOLDING)) {
+            self.compile_rules(&Rules { ids: &ids, hot: &hot, context: context.as_deref() }, &mut made)?;
+        } else {
+            made.items = self.plain(&ids)?;
         }
         let items: Arc<[Item]> = made.items.into();
-        if families {
-            self.hold(ix, made.elements);
-        } else {
-            self.folded.insert(plain, (items.clone(), made.unfolded));
+        self.hold(ix, made.elements);
+        if let Some(list) = list.filter(|_| !families) {
+            self.folded.insert(list, (items.clone(), made.unfolded));
         }
         self.note_unfolded(ix, made.unfolded);
         Ok(items)
+    }
+
+    /// Has the passes compile rules.
+    fn compile_rules(&mut self, rules: &Rules<'_>, made: &mut Made) -> Result<(), Error> {
+        let lines = rules.ids.iter().enumerate().filter_map(|(at, id)| {
+            let hot = rules.hot.get(at).and_then(|hot| hot.as_ref()).map(|(_, taken)| &**taken);
+            Some(Line { rule: &self.rules.at(*id)?.rule, hot })
+        });
+        let pieces = compile_body(&lines.collect::<Vec<_>>(), self.id.family, self.passes());
+        pieces.into_iter().try_for_each(|piece| self.write(piece, rules, made))
     }
 
     /// Notes how many rules of a chain a set would stand for, were there not too many.
@@ -141,7 +147,7 @@ impl Table {
         for id in ids {
             let apart = self.rules.take_apart(*id, family).map(|(template, taken)| (template, taken.clone()));
             hot.push(apart.filter(|(template, taken)| {
-                self.heat.is_hot(group(context.place, *template))
+                self.heat.is_hot(context.place, *template)
                     && taken.template.fits(&context.fields, family)
                     && can_match(context, taken, family)
             }));

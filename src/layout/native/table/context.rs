@@ -21,16 +21,12 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::{ChainIx, ChainKind, Passes, RuleId, RunId, Table};
+use super::{ChainIx, ChainKind, List, Passes, RunId, Table};
+use crate::layout::native::families::heat::PlaceId;
 use crate::layout::native::field::{Fields, Key};
-use crate::layout::native::rules::TemplateId;
 
 /// The most rules that may lead to a chain of a family: each of them has elements of its own for each constant.
 const REFERRERS_MAX: usize = 64;
-
-/// A place, as [`Places`] has numbered it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct PlaceId(u32);
 
 /// Where a chain stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,11 +91,6 @@ impl Places {
     }
 }
 
-/// A template at a place, as it is counted.
-pub(super) fn group(place: PlaceId, template: TemplateId) -> u64 {
-    u64::from(place.0) << 32 | u64::from(template.0)
-}
-
 impl Table {
     /// Finds the contexts of chains that something else leads to now, from above downwards, and counts their rules. Chains
     /// that are to be compiled because of that become dirty.
@@ -146,11 +137,11 @@ impl Table {
                 levels.entry(Reverse(self.graph.height(target))).or_default().insert(target);
             }
         }
-        for group in self.heat.take_changed() {
-            let place = PlaceId(u32::try_from(group >> 32).unwrap_or(u32::MAX));
+        for (place, template) in self.heat.take_changed() {
             let members = self.members.range((place, ChainIx(0))..=(place, ChainIx(u32::MAX))).map(|(_, ix)| *ix);
             let has = |ix: &ChainIx| {
-                self.chains.get(ix).is_some_and(|state| state.groups.iter().any(|(other, _)| *other == group))
+                let counted = self.chains.get(ix).and_then(|state| state.counted.as_ref());
+                counted.is_some_and(|(_, list)| list.known_templates().iter().any(|(other, _)| *other == template))
             };
             self.dirty.extend(members.filter(has));
         }
@@ -158,8 +149,8 @@ impl Table {
 
     /// The chains that a chain's rules lead to, in the order of the rules.
     fn targets(&self, ix: ChainIx) -> Vec<ChainIx> {
-        let rules = self.chains.get(&ix).into_iter().flat_map(|state| state.rules.values());
-        rules.filter_map(|id| self.graph.find(self.rules.at(*id)?.target()?)).collect()
+        let rules = self.chains.get(&ix).into_iter().flat_map(|state| state.rules.leading());
+        rules.filter_map(|id| self.graph.find(self.rules.at(id)?.target()?)).collect()
     }
 
     /// Notes which chain alone leads to this one. When that is another than before, returns those of the two that have a
@@ -197,21 +188,27 @@ impl Table {
 
     /// The runs that lead to a chain, and the keys by which all do.
     fn keys_of(&self, ix: ChainIx) -> Option<WayIn> {
-        let mut by_run: BTreeMap<RunId, BTreeSet<&Key>> = BTreeMap::new();
         let mut common: Option<&Fields> = None;
-        for (from, rule) in &self.graph.at(ix)?.referrers {
+        let mut ways: Vec<(RunId, &Key)> = Vec::new();
+        for (from, rule) in self.graph.at(ix)?.referrers.iter() {
             let run = self.run_of(*from, *rule)?;
-            let (_, fields, key) = self.rules.at(*self.chains.get(from)?.rules.get(rule)?)?.keyed.as_ref()?;
+            let (_, fields, key) = self.rules.at(self.chains.get(from)?.rules.get(*rule)?)?.keyed.as_ref()?;
             if common.is_some_and(|common| common != fields) {
                 return None;
             }
             common = Some(fields);
-            by_run.entry(run).or_default().insert(key);
+            ways.push((run, key));
         }
-        let runs = by_run.keys().copied().collect();
-        let (_, keys) = by_run.pop_first()?;
-        let alike = by_run.values().all(|others| *others == keys);
-        alike.then(|| Some((runs, common?.clone(), keys.into_iter().cloned().collect())))?
+        ways.sort_unstable();
+        ways.dedup();
+        let mut by_run = ways.chunk_by(|a, b| a.0 == b.0);
+        let first = by_run.next()?;
+        let alike = |others: &[(RunId, &Key)]| others.iter().map(|way| way.1).eq(first.iter().map(|way| way.1));
+        if !by_run.all(alike) {
+            return None;
+        }
+        let runs = ways.chunk_by(|a, b| a.0 == b.0).filter_map(|way| Some(way.first()?.0)).collect();
+        Some((runs, common?.clone(), first.iter().map(|(_, key)| Key::clone(key)).collect()))
     }
 
     /// Which of the chains that only `above` leads to this one is, by the order of its rules.
@@ -228,26 +225,20 @@ impl Table {
         None
     }
 
-    /// Counts the rules of a chain for the groups that they belong to now.
+    /// Counts the templates of a chain's rules for the place where it stands now.
     fn count(&mut self, ix: ChainIx) {
         let Some(state) = self.chains.get_mut(&ix) else { return };
-        let mut groups: Vec<(u64, RuleId)> = Vec::new();
-        if let Some(context) = &state.context {
-            for id in state.rules.values() {
-                if let Some((template, _)) = self.rules.take_apart(*id, self.id.family) {
-                    groups.push((group(context.place, template), *id));
-                }
-            }
-        }
-        if groups == state.groups {
+        let now = state.context.as_ref().map(|context| (context.place, self.lists.of_chain(&state.rules, &self.rules)));
+        let id = |counted: &Option<(PlaceId, Arc<List>)>| counted.as_ref().map(|(place, list)| (*place, list.id()));
+        if id(&state.counted) == id(&now) {
             return;
         }
-        let before = std::mem::replace(&mut state.groups, groups);
-        for (group, id) in &before {
-            self.heat.remove(*group, id.0);
+        // What comes is counted first, so that what both have does not go in between.
+        if let Some((place, list)) = &now {
+            self.heat.add(*place, list.id(), list.templates(&mut self.rules, self.id.family));
         }
-        for (group, id) in &state.groups {
-            self.heat.add(*group, id.0);
+        if let Some((place, list)) = std::mem::replace(&mut state.counted, now) {
+            self.heat.remove(place, list.id(), list.known_templates());
         }
     }
 }

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use super::{ChainIx, Table, inconsistent};
+use super::{ChainIx, RuleId, Table, inconsistent};
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::layout::native::codegen::{self, Code};
 use crate::layout::native::error::Error;
@@ -208,7 +208,7 @@ impl Table {
         }
         // First what goes, of all: a piece can have been below another one that it is above now.
         wanted.iter().for_each(|(ix, rules)| self.take_away(*ix, rules));
-        wanted.iter().for_each(|(ix, rules)| self.fill_up(*ix, rules));
+        wanted.iter().for_each(|(ix, rules)| self.replace(*ix, rules.iter().map(|(key, rule)| (*key, rule))));
         if !now.is_empty() {
             self.cuts.insert(ix, now);
         }
@@ -275,24 +275,14 @@ impl Table {
 
     /// Takes away what a chain has besides these rules.
     fn take_away(&mut self, ix: ChainIx, wanted: &BTreeMap<RuleKey, Arc<Rule>>) {
-        let stays = |key, id| {
-            let known = self.rules.at(id);
-            wanted.get(key).is_some_and(|rule| known.is_some_and(|known| known.rule == *rule))
+        let Some(state) = self.chains.get(&ix) else { return };
+        let stays = |(key, id): (RuleKey, RuleId)| {
+            let known = self.rules.at(id)?;
+            (wanted.get(&key) == Some(&known.rule)).then(|| (key, known.rule.clone()))
         };
-        let state = self.chains.get(&ix);
-        let now = state.into_iter().flat_map(|state| &state.rules);
-        let gone: Vec<RuleKey> = now.filter(|(key, id)| !stays(key, **id)).map(|(key, _)| *key).collect();
-        self.exchange(ix, &gone, std::iter::empty());
+        let rules: Vec<_> = state.rules.iter().filter_map(stays).collect();
+        self.replace(ix, rules.iter().map(|(key, rule)| (*key, rule)));
         self.listed.insert(ix);
         self.dirty.insert(ix);
-    }
-
-    /// Adds what a chain lacks of these rules.
-    fn fill_up(&mut self, ix: ChainIx, wanted: &BTreeMap<RuleKey, Arc<Rule>>) {
-        for (key, rule) in wanted {
-            if self.chains.get(&ix).is_some_and(|state| !state.rules.contains_key(key)) {
-                self.add(ix, *key, rule);
-            }
-        }
     }
 }

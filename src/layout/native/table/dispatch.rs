@@ -9,7 +9,6 @@ use super::{
     BTreeSet, ChainIx, Class, Edge, Elements, Form, Item, Kind, Passes, RuleKey, Run, RunId, SetKind, SetTag,
     Signature, Standing, Table, Tags, declare, entry,
 };
-use crate::layout::native::dispatch::DISPATCH_MIN;
 use crate::layout::native::error::Error;
 use crate::layout::native::field::Fields;
 use crate::layout::native::hash::Hash;
@@ -21,11 +20,11 @@ impl Table {
             return Ok(());
         }
         for changed in self.graph.take_changed() {
-            for (from, key) in self.graph.at(changed).into_iter().flat_map(|node| &node.referrers) {
+            for (from, key) in self.graph.at(changed).into_iter().flat_map(|node| node.referrers.iter()) {
                 if !self.dispatch.is_dispatcher(*from) {
                     continue;
                 }
-                let id = self.chains.get(from).and_then(|state| state.rules.get(key)).copied();
+                let id = self.chains.get(from).and_then(|state| state.rules.get(*key));
                 if let Some((id, known)) = id.and_then(|id| Some((id, self.rules.at(id)?))) {
                     let effects = self.graph.effects(Edge { effects: known.effects, target: Some(changed) });
                     let action = known.action_id(id, Some(changed.0));
@@ -98,12 +97,12 @@ impl Table {
         if common || self.dispatch.is_dispatcher(ix) {
             return;
         }
-        let keyed = state.rules.values().filter(|id| self.rules.at(**id).is_some_and(|known| known.keyed.is_some()));
-        if keyed.take(DISPATCH_MIN).count() < DISPATCH_MIN {
-            return;
+        if state.rules.list().is_some_and(|list| !list.may_dispatch()) {
+            // It may have had other rules, and waited for not being reached any more.
+            return self.dispatch.forget(ix);
         }
         let (known, graph) = (&self.rules, &self.graph);
-        let rules = state.rules.iter().filter_map(|(key, id)| Some((*key, entry(known, graph, *id)?)));
+        let rules = state.rules.iter().filter_map(|(key, id)| Some((key, entry(known, graph, id)?)));
         self.dispatch.load(ix, state.reached > 0, rules);
     }
 

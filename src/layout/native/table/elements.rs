@@ -44,7 +44,7 @@ impl Table {
             let lives = self.dispatch.run(run).is_some();
             let Some(set) = self.runs.get(&run).filter(|_| lives).map(|run| run.set) else { continue };
             for (key, rule) in elements {
-                let id = rule.and_then(|rule| self.chains.get(&run.chain)?.rules.get(&rule).copied());
+                let id = rule.and_then(|rule| self.chains.get(&run.chain)?.rules.get(rule));
                 let known = id.and_then(|id| self.rules.at(id));
                 let value = known.and_then(|known| {
                     let (holds, tags) = self.of_rule(known)?;

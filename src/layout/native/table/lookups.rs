@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::context::{Context, Place, PlaceId};
+use super::context::{Context, Place};
 use super::{SetId, SetKind, Table, declare};
 use crate::layout::native::declare::constants;
 use crate::layout::native::error::Error;
+use crate::layout::native::families::heat::PlaceId;
 use crate::layout::native::families::{self, Template};
 use crate::layout::native::field::{Fields, Key};
 use crate::layout::native::hash::Hash;
