@@ -128,8 +128,10 @@ pub(crate) fn masked_raw(text: &str, family: Family) -> Result<Masked, Fault> {
     let bad_mask = |mask: &str| Fault::from(ErrorKind::InvalidMask { mask: mask.into() });
     Ok(match address {
         IpAddr::V4(addr) => {
-            let bits = |m| prefix_length(m, 32).map(|n| Ipv4Addr::from(u32::MAX.checked_shl(32 - n).unwrap_or(0)));
-            let mask = mask.map(|m| dotted(m, true).or_else(|| bits(m)).ok_or_else(|| bad_mask(m)));
+            let bits =
+                |m: &str| prefix_length(m, 32).map(|n| Ipv4Addr::from(u32::MAX.checked_shl(32 - n).unwrap_or(0)));
+            let read = |m: &str| if m.contains('.') { dotted(m, true) } else { bits(m) };
+            let mask = mask.map(|m| read(m).ok_or_else(|| bad_mask(m)));
             Masked::V4 { addr, mask: mask.transpose()?.unwrap_or(Ipv4Addr::BROADCAST) }
         }
         IpAddr::V6(addr) => {
@@ -155,6 +157,10 @@ fn prefix_length(text: &str, width: u32) -> Option<u32> {
 /// An IPv4 address in dotted form. Unless all four parts are demanded, missing ones at the end are zero: `10` is
 /// `10.0.0.0`. Parts may be octal or hexadecimal, as the C tools read them.
 fn dotted(text: &str, all: bool) -> Option<Ipv4Addr> {
+    // The usual form, four decimal parts, is read in one go.
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
     let mut octets = [0; 4];
     let mut places = octets.iter_mut();
     let mut filled = 0;
