@@ -123,9 +123,15 @@ macro_rules! name_type {
             /// # Errors
             /// [`NameError`] when it is empty, too long, or holds white space or a control character.
             pub fn new(name: &str) -> Result<Self, NameError> {
+                Self::check(name)?;
+                Ok(Self(name.into()))
+            }
+
+            /// Whether it can be a name, which then is not made.
+            pub(crate) fn check(name: &str) -> Result<(), NameError> {
                 check($what, name, $max)?;
                 $($extra($what, name)?;)?
-                Ok(Self(name.into()))
+                Ok(())
             }
 
             /// The name, raw. One that came from the kernel can hold anything; see [`text`].
