@@ -117,21 +117,30 @@ impl From<&Rule> for Addition {
     }
 }
 
-/// A rule of a chain. Kept at 32 bytes: a host has a hundred thousand of them.
+/// A rule of a chain. Kept at 24 bytes: a host has a hundred thousand of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    rule: Arc<Rule>,
-    rare: Option<Box<Rare>>,
-    line: Option<NonZeroU32>,
-    pub(super) hash: u32,
-    /// Its number among all rules that the chain ever had.
-    pub(super) serial: u32,
-    place: Place,
+pub struct Entry(Form);
+
+/// Both have the place and the numbers beside what they hold, not around it, so that the compiler can put the variant
+/// where a struct would have padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form {
+    Plain(Place, Numbers, Arc<Rule>),
+    Rare(Place, Numbers, Box<Rare>),
 }
 
-/// What few rules have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
+    line: Option<NonZeroU32>,
+    hash: u32,
+    /// Its number among all rules that the chain ever had.
+    serial: u32,
+}
+
+/// A rule with what few rules have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rare {
+    rule: Arc<Rule>,
     tag: Option<Arc<str>>,
     counters: Option<Counter>,
 }
@@ -140,54 +149,91 @@ impl Entry {
     /// Makes the entry of an addition whose rule is resolved.
     pub(super) fn new(addition: Addition, hash: u32) -> Self {
         let Addition { rule, place, tag, counters, line } = addition;
-        let rare = (tag.is_some() || counters.is_some()).then(|| Box::new(Rare { tag, counters }));
-        Self { rule, rare, line: line.and_then(NonZeroU32::new), hash, serial: 0, place }
+        let numbers = Numbers { line: line.and_then(NonZeroU32::new), hash, serial: 0 };
+        Self(match (&tag, counters) {
+            (None, None) => Form::Plain(place, numbers, rule),
+            _ => Form::Rare(place, numbers, Box::new(Rare { rule, tag, counters })),
+        })
+    }
+
+    fn numbers(&self) -> &Numbers {
+        let (Form::Plain(_, numbers, _) | Form::Rare(_, numbers, _)) = &self.0;
+        numbers
+    }
+
+    fn rare(&self) -> Option<&Rare> {
+        match &self.0 {
+            Form::Plain(..) => None,
+            Form::Rare(_, _, rare) => Some(rare),
+        }
+    }
+
+    /// The part of its identity that it is found by.
+    pub(super) fn hash(&self) -> u32 {
+        self.numbers().hash
+    }
+
+    /// Its number among all rules that the chain ever had.
+    pub(super) fn serial(&self) -> u32 {
+        self.numbers().serial
+    }
+
+    pub(super) fn set_serial(&mut self, serial: u32) {
+        let (Form::Plain(_, numbers, _) | Form::Rare(_, numbers, _)) = &mut self.0;
+        numbers.serial = serial;
     }
 
     /// The rule.
     #[must_use]
     pub fn rule(&self) -> &Arc<Rule> {
-        &self.rule
+        match &self.0 {
+            Form::Plain(_, _, rule) => rule,
+            Form::Rare(_, _, rare) => &rare.rule,
+        }
     }
 
     /// Where it stands.
     #[must_use]
     pub fn place(&self) -> Place {
-        self.place
+        let (Form::Plain(place, ..) | Form::Rare(place, ..)) = &self.0;
+        *place
     }
 
     /// Which rule of its chain it is.
     #[must_use]
     pub fn key(&self) -> RuleKey {
-        RuleKey { place: self.place, serial: self.serial }
+        RuleKey { place: self.place(), serial: self.serial() }
     }
 
     /// The rule, when the entry goes.
     pub(super) fn into_rule(self) -> Arc<Rule> {
-        self.rule
+        match self.0 {
+            Form::Plain(_, _, rule) => rule,
+            Form::Rare(_, _, rare) => rare.rule,
+        }
     }
 
     /// The tag that it was added with.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.rare.as_ref().and_then(|rare| rare.tag.as_deref())
+        self.rare().and_then(|rare| rare.tag.as_deref())
     }
 
     /// The counters that it starts with.
     #[must_use]
     pub fn counters(&self) -> Option<Counter> {
-        self.rare.as_ref().and_then(|rare| rare.counters)
+        self.rare().and_then(|rare| rare.counters)
     }
 
     /// The line of the input that it came from.
     #[must_use]
     pub fn line(&self) -> Option<u32> {
-        self.line.map(NonZeroU32::get)
+        self.numbers().line.map(NonZeroU32::get)
     }
 
     /// Whether an addition is this entry again: the same rule, with its comment, at the same place for the same owner.
     pub(super) fn is(&self, addition: &Addition) -> bool {
-        self.place == addition.place && self.rule == addition.rule && self.tag() == addition.tag.as_deref()
+        self.place() == addition.place && *self.rule() == addition.rule && self.tag() == addition.tag.as_deref()
     }
 }
 
@@ -223,8 +269,8 @@ mod tests {
     use crate::rule::PortRange;
 
     #[test]
-    fn an_entry_is_32_bytes_and_so_is_a_hole() {
-        assert_eq!(size_of::<Option<Entry>>(), 32);
+    fn an_entry_is_24_bytes_and_so_is_a_hole() {
+        assert_eq!(size_of::<Option<Entry>>(), 24);
         assert_eq!(size_of::<RuleKey>(), 8);
     }
 

@@ -34,6 +34,7 @@ mod entry;
 mod error;
 mod family;
 mod journal;
+mod mix;
 mod model;
 mod naming;
 mod pool;

@@ -6,13 +6,14 @@
 //! On a host with ten thousand instances nine rules of ten are the same few; sharing them is what keeps the model below a
 //! hundred bytes a rule.
 //!
-//! Invariant: a rule that nobody holds but the pool goes, at the latest when the pool has doubled.
+//! Invariant: a rule that nobody holds but the pool goes, at the latest when the pool has doubled; with it goes the memory
+//! of its address, which another rule may have next.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use super::slots::Mix;
+use super::mix::Mix;
 use crate::rule::Rule;
 
 /// Below this size the pool is not swept.
@@ -27,8 +28,7 @@ const RECENT: usize = 1024;
 pub(super) struct Pool {
     rules: HashMap<u64, Arc<Rule>, Mix>,
     sweep_at: usize,
-    /// Addresses and identities of rules that came more than once. A hint only: an address may have been used again,
-    /// so what counts is that the pool holds this very allocation under that identity.
+    /// Addresses and identities of rules that came more than once: each is of a rule that the pool holds.
     recent: Vec<(usize, u64)>,
 }
 
@@ -38,6 +38,7 @@ impl Pool {
         if self.rules.len() >= self.sweep_at.max(SMALL) {
             self.rules.retain(|_, rule| Arc::strong_count(rule) > 1);
             self.sweep_at = 2 * self.rules.len();
+            self.recent.clear();
         }
         match self.rules.entry(identity) {
             Entry::Vacant(vacant) => vacant.insert(rule).clone(),
@@ -62,8 +63,7 @@ impl Pool {
     /// The identity of a rule that is the pool's own, if it came more than once of late. Saves hashing all of it.
     pub(super) fn recall(&self, rule: &Arc<Rule>) -> Option<u64> {
         let address = Arc::as_ptr(rule).addr();
-        let &(_, identity) = self.recent.get(place(address)).filter(|(same, _)| *same == address)?;
-        self.rules.get(&identity).is_some_and(|pooled| Arc::ptr_eq(pooled, rule)).then_some(identity)
+        self.recent.get(place(address)).filter(|(same, _)| *same == address).map(|(_, identity)| *identity)
     }
 
     /// Whether an entry about to go is the last holder of a rule beside the pool.
@@ -75,6 +75,10 @@ impl Pool {
     pub(super) fn forget(&mut self, identity: u64, rule: &Arc<Rule>) {
         if self.rules.get(&identity).is_some_and(|pooled| Arc::ptr_eq(pooled, rule)) {
             self.rules.remove(&identity);
+            let address = Arc::as_ptr(rule).addr();
+            if let Some(recent) = self.recent.get_mut(place(address)).filter(|(same, _)| *same == address) {
+                *recent = (0, 0);
+            }
         }
     }
 }

@@ -13,11 +13,11 @@
 
 use std::collections::hash_map::Entry as Bucket;
 use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::entry::{Entry, Place, RuleKey};
 use super::journal::{Edits, Journal};
+use super::mix::Mix;
 use crate::rule::Rule;
 
 /// Rules from which on an index is kept.
@@ -26,30 +26,6 @@ const INDEXED: usize = 64;
 const FEW_HOLES: usize = 8;
 /// Capacity that small chains grow by, so that ten thousand of them do not double their way to unused memory.
 const SMALL_STEP: usize = 4;
-
-/// Hashes keys that are hashes or dense numbers already.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Mixer(u64);
-
-/// Builds [`Mixer`]s.
-pub(super) type Mix = BuildHasherDefault<Mixer>;
-
-impl Hasher for Mixer {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&b| self.write_u64(u64::from(b)));
-    }
-    fn write_u32(&mut self, n: u32) {
-        self.write_u64(u64::from(n));
-    }
-    fn write_u64(&mut self, n: u64) {
-        // Fibonacci hashing; the fold brings the well-mixed high bits down to where the table looks.
-        let n = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = n ^ (n >> 32);
-    }
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 /// A rule's slot: its place in the two top bits, its index there below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +74,7 @@ impl Slot {
 
     fn serial(&self) -> u32 {
         match self {
-            Self::Rule(entry) => entry.serial,
+            Self::Rule(entry) => entry.serial(),
             Self::Hole(serial) => *serial,
         }
     }
@@ -204,9 +180,9 @@ impl Slots {
         if self.next_serial == u32::MAX {
             self.renumber();
         }
-        entry.serial = self.next_serial;
+        entry.set_serial(self.next_serial);
         self.next_serial += 1;
-        let (place, hash) = (entry.place(), entry.hash);
+        let (place, hash) = (entry.place(), entry.hash());
         let part = self.part_mut(place);
         if part.len() == part.capacity() && part.len() < 4 * SMALL_STEP {
             part.reserve_exact(SMALL_STEP);
@@ -229,7 +205,7 @@ impl Slots {
     /// The slots of all rules with that hash, in chain order.
     pub(super) fn with_hash(&self, hash: u32) -> Vec<SlotId> {
         match &self.index {
-            None => self.slots().filter(|(_, entry)| entry.hash == hash).map(|(id, _)| id).collect(),
+            None => self.slots().filter(|(_, entry)| entry.hash() == hash).map(|(id, _)| id).collect(),
             Some(index) => match index.by_hash.get(&hash) {
                 None => Vec::new(),
                 Some(Same::One(id)) => vec![*id],
@@ -245,7 +221,7 @@ impl Slots {
         let Slot::Rule(entry) = std::mem::replace(slot, hole) else { return None };
         self.live -= 1;
         if let Some(index) = &mut self.index {
-            forget(&mut index.by_hash, entry.hash, id);
+            forget(&mut index.by_hash, entry.hash(), id);
         }
         Some(entry)
     }
@@ -298,7 +274,7 @@ impl Slots {
             if !self.part(place).is_empty() {
                 for slot in self.part_mut(place) {
                     if let Slot::Rule(entry) = slot {
-                        entry.serial = next;
+                        entry.set_serial(next);
                         next += 1;
                     }
                 }
@@ -333,7 +309,7 @@ impl Slots {
     fn reindex(&mut self, journal: Option<Journal>) {
         let mut by_hash = HashMap::with_capacity_and_hasher(self.len(), Mix::default());
         for (id, entry) in self.slots() {
-            note(&mut by_hash, entry.hash, id);
+            note(&mut by_hash, entry.hash(), id);
         }
         self.index = Some(Box::new(Index { by_hash, journal }));
     }
@@ -377,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_hole_takes_no_more_than_a_rule() {
-        assert_eq!(size_of::<Slot>(), 32);
+        assert_eq!(size_of::<Slot>(), 24);
     }
 
     #[test]
@@ -390,9 +366,9 @@ mod tests {
         assert!(slots.edits().is_some());
         (80..100).for_each(|mark| slots.push(entry(mark)));
         assert!(slots.edits().is_none(), "keys of before mean nothing now");
-        let entries: Vec<_> = slots.iter().map(|e| (e.serial, e.hash)).collect();
+        let entries: Vec<_> = slots.iter().map(|e| (e.serial(), e.hash())).collect();
         assert_eq!(entries, (0..99).map(|n| (n, n + 1)).collect::<Vec<_>>());
         assert!(slots.iter().all(|e| slots.keyed(e.key()) == Some(e)));
-        assert_eq!(slots.find(99, |_| true).and_then(|id| slots.entry(id)).unwrap().serial, 98);
+        assert_eq!(slots.find(99, |_| true).and_then(|id| slots.entry(id)).unwrap().serial(), 98);
     }
 }

@@ -238,7 +238,7 @@ impl Table {
             && let Some(&target) = self.by_name.get(target.name())
         {
             if let Some(chain) = self.at_mut(target) {
-                chain.refs.remove(id, entry.hash);
+                chain.refs.remove(id, entry.hash());
             }
             if target != id {
                 self.release(target);
@@ -247,7 +247,7 @@ impl Table {
         if let Some(tag) = entry.tag()
             && let Some(refs) = self.tags.get_mut(tag)
         {
-            refs.remove(id, entry.hash);
+            refs.remove(id, entry.hash());
             if refs.is_empty() {
                 self.tags.remove(tag);
             }
