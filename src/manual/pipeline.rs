@@ -9,7 +9,7 @@
 //! | step | function | from | to |
 //! |---|---|---|---|
 //! | parse | `nftwrap_compat::restore::SaveFile::parse`, `nftwrap_compat::parse::rule` | text | [`Rule`](crate::rule::Rule), with its line |
-//! | add | `nftwrap_compat::load::load`, [`Table::push_rule`](crate::wrap::Table::push_rule) | `Rule` | [`Entry`](crate::wrap::Entry) of a [`Model`](crate::wrap::Model) |
+//! | add | `nftwrap_compat::load::load`, [`Filling::push_rules`](crate::wrap::Filling::push_rules) | `Rule` | [`Entry`](crate::wrap::Entry) of a [`Model`](crate::wrap::Model) |
 //! | read | `observe` in `apply/read.rs` | dumps | `Observed`: [`ObservedTable`](crate::ruleset::ObservedTable)s of one generation |
 //! | check | [`Model::check`](crate::wrap::Model::check) | model | loops, depth, jumps to nowhere, each naming the rule |
 //! | diff | [`chain_diff::diff`](crate::ruleset::chain_diff::diff), called by `plan` in `ruleset/plan.rs` | model and observed state | [`Plan`](crate::ruleset::Plan) of [`Change`](crate::ruleset::Change)s |

@@ -39,7 +39,8 @@ pub struct Chain {
     /// Place in the order of chains.
     pub(super) serial: u64,
     pub(super) base: Option<Box<Base>>,
-    pub(super) dirty: bool,
+    /// Its place among the table's changed chains, if it is one.
+    pub(super) dirty: Option<u32>,
 }
 
 /// What a caller sets on a built-in chain.
@@ -51,7 +52,7 @@ pub(super) struct Base {
 
 impl Chain {
     pub(super) fn new(name: ChainName, kind: ChainKind, serial: u64) -> Self {
-        Self { name, kind, slots: Slots::default(), refs: Refs::None, serial, base: None, dirty: false }
+        Self { name, kind, slots: Slots::default(), refs: Refs::None, serial, base: None, dirty: None }
     }
 
     /// The kernel's name.
@@ -116,7 +117,7 @@ impl Chain {
     /// Whether it changed since the last [`mark_applied`](super::Model::mark_applied).
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.dirty.is_some()
     }
 
     /// Whether the model says anything about it: a foreign chain without rules is just a name that somebody jumps to.

@@ -52,5 +52,5 @@ pub use journal::Edits;
 pub use model::{Builder, Deferral, Model};
 pub use naming::ChainKey;
 pub use profile::Profile;
-pub use table::Table;
+pub use table::{Filling, Table};
 pub use view::{ChainView, View};

@@ -175,6 +175,14 @@ impl Slots {
         })
     }
 
+    /// Makes room for rules in the order of adding, and no more than they take unless the chain is long.
+    pub(super) fn expect(&mut self, rules: usize) {
+        match self.normal.len() + rules < INDEXED {
+            true => self.normal.reserve_exact(rules),
+            false => self.normal.reserve(rules),
+        }
+    }
+
     /// Adds a rule as the last one of its place.
     pub(super) fn push(&mut self, mut entry: Entry) {
         if self.next_serial == u32::MAX {

@@ -11,9 +11,13 @@
 //! How it is tested: `tests/wrap_naive.rs` runs random operations beside a model that is a plain list.
 
 mod edit;
+mod fill;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use self::edit::Identity;
+pub use self::fill::Filling;
 
 use foldhash::HashMap;
 use foldhash::quality::RandomState;
@@ -49,7 +53,10 @@ pub struct Table {
     pool: Pool,
     /// For what rules are: part of such a hash is kept, so all of its bits have to be good.
     hasher: RandomState,
-    dirty: BTreeSet<ChainName>,
+    /// The chains that changed; each knows its place here.
+    dirty: Vec<ChainId>,
+    /// The names of those that changed and are gone.
+    gone: BTreeSet<ChainName>,
     fresh: bool,
 }
 
@@ -67,7 +74,8 @@ impl Table {
             tags: HashMap::default(),
             pool: Pool::default(),
             hasher: RandomState::default(),
-            dirty: BTreeSet::new(),
+            dirty: Vec::new(),
+            gone: BTreeSet::new(),
             fresh: true,
         }
     }
@@ -157,18 +165,13 @@ impl Table {
         chain: impl Into<ChainKey<'k>>,
         rules: impl IntoIterator<Item = R>,
     ) -> Result<(), ModelError> {
-        let key = chain.into();
-        let mut found = None;
-        for rule in rules {
-            let addition = self.resolve(rule.into())?;
-            // With the first rule, and no sooner: a chain without one does not come into the model.
-            let id = match found {
-                Some(id) => id,
-                None => *found.insert(self.chain_for_rules(key)?),
-            };
-            self.insert(id, addition, false);
-        }
-        Ok(())
+        self.fill().push_rules(chain, rules)
+    }
+
+    /// Starts to add many rules, chain by chain. Rules that are one value where they come from, as those of equal text
+    /// are, cost next to nothing when they come again.
+    pub fn fill(&mut self) -> Filling<'_> {
+        Filling::new(self)
     }
 
     /// Removes the first such rule of that place, with the same comment if there is one, else, when `rule` has no
@@ -185,7 +188,7 @@ impl Table {
         let addition = self.resolve(Addition::from(rule).place(place))?;
         let Some(id) = self.find(chain.into())? else { return Ok(false) };
         let wanted = &*addition.rule;
-        let hash = self.hash(wanted).1;
+        let hash = Identity::cut_of(self.hash(wanted));
         let Some(chain) = self.at(id) else { return Ok(false) };
         let exact = chain.slots.find(hash, |e| e.place() == place && **e.rule() == *wanted);
         let slot = exact.or_else(|| {
@@ -273,6 +276,7 @@ impl Table {
         let same = chain.len() == additions.len() && chain.rules().zip(&additions).all(|(e, a)| e.is(a));
         if !same {
             self.clear(id);
+            self.expect(id, additions.len());
             for addition in additions {
                 self.insert(id, addition, false);
             }
@@ -300,24 +304,28 @@ impl Table {
     /// The chains that changed since [`mark_applied`](super::Model::mark_applied), by name; those that
     /// [`chain`](Table::chain) does not find any more are to lose the component's rules, and its own ones to go.
     pub fn dirty(&self) -> impl Iterator<Item = &ChainName> {
-        self.dirty.iter()
+        let there = self.dirty.iter().filter_map(|&id| self.at(id)).map(Chain::name);
+        let mut names: Vec<_> = there.chain(&self.gone).collect();
+        names.sort_unstable();
+        // One that is gone can have come again.
+        names.dedup();
+        names.into_iter()
     }
 
     /// Whether anything changed since [`mark_applied`](super::Model::mark_applied), the table being new included.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.fresh || !self.dirty.is_empty()
+        self.fresh || !self.dirty.is_empty() || !self.gone.is_empty()
     }
 
     pub(super) fn mark_applied(&mut self) {
-        for name in std::mem::take(&mut self.dirty) {
-            if let Some(&id) = self.by_name.get(&name)
-                && let Some(chain) = self.at_mut(id)
-            {
-                chain.dirty = false;
+        for id in std::mem::take(&mut self.dirty) {
+            if let Some(chain) = self.at_mut(id) {
+                chain.dirty = None;
                 chain.slots.settle();
             }
         }
+        self.gone.clear();
         self.fresh = false;
     }
 

@@ -33,9 +33,14 @@ impl Table {
 
     /// Finds or makes the chain of a name that is checked already.
     fn node_for(&mut self, name: &ChainName) -> ChainId {
-        if let Some(&id) = self.by_name.get(name) {
-            return id;
+        match self.by_name.get(name) {
+            Some(&id) => id,
+            None => self.make(name.clone()),
         }
+    }
+
+    /// Makes a chain that is not known, of a name that is checked already.
+    fn make(&mut self, name: ChainName) -> ChainId {
         let (kind, serial) = match self.id.kind.builtin(name.as_str()) {
             Some(builtin) => (ChainKind::Builtin(builtin), builtin.hook as u64),
             None => (ChainKind::Foreign, self.serial()),
@@ -53,7 +58,7 @@ impl Table {
         if let Some(slot) = self.chains.get_mut(id.index()) {
             *slot = chain;
         }
-        self.by_name.insert(name.clone(), id);
+        self.by_name.insert(name, id);
         self.order.insert(serial, id);
         id
     }
@@ -80,7 +85,10 @@ impl Table {
             Some((_, ChainKind::Builtin(_))) => return collision("built in"),
             Some((_, ChainKind::Foreign)) | None => {}
         }
-        let id = self.node_for(&name);
+        let id = match existing {
+            Some((id, _)) => id,
+            None => self.make(name),
+        };
         // A built-in chain is its own kind, and was not there before.
         let builtin = self.at(id).is_some_and(|chain| matches!(chain.kind, ChainKind::Builtin(_)));
         if let Some(chain) = self.at_mut(id).filter(|_| !builtin) {
@@ -146,31 +154,51 @@ impl Table {
         Ok(addition)
     }
 
-    /// A rule's identity, whole for the pool and cut for its entry.
-    pub(super) fn hash(&self, rule: &Rule) -> (u64, u32) {
-        Self::cut(entry::identity(rule, &self.hasher))
+    /// What the rule is known by.
+    pub(super) fn identify(&self, rule: &Arc<Rule>) -> Identity {
+        let recalled = self.pool.recall(rule);
+        let whole = recalled.unwrap_or_else(|| self.hash(rule));
+        Identity { whole, pooled: recalled.is_some() }
     }
 
-    fn cut(identity: u64) -> (u64, u32) {
-        (identity, (identity >> 32) as u32)
+    pub(super) fn hash(&self, rule: &Rule) -> u64 {
+        entry::identity(rule, &self.hasher)
     }
 
     /// Adds a rule that is resolved; a keyed one only if it is not there. Returns whether it was added.
     pub(super) fn insert(&mut self, id: ChainId, mut addition: Addition, keyed: bool) -> bool {
-        let recalled = self.pool.recall(&addition.rule);
-        let (identity, hash) = recalled.map_or_else(|| self.hash(&addition.rule), Self::cut);
+        let identity = self.identify(&addition.rule);
         let Some(chain) = self.at(id) else { return false };
-        if keyed && chain.slots.find(hash, |entry| entry.is(&addition)).is_some() {
+        if keyed && chain.slots.find(identity.cut(), |entry| entry.is(&addition)).is_some() {
             return false;
         }
-        if recalled.is_none() {
-            addition.rule = self.pool.share(identity, addition.rule);
+        addition.rule = self.share(identity, addition.rule);
+        let target = self.target(&addition.rule);
+        self.append(id, addition, identity.cut(), target);
+        true
+    }
+
+    /// The rule, or the table's own that is equal.
+    pub(super) fn share(&mut self, identity: Identity, rule: Arc<Rule>) -> Arc<Rule> {
+        if identity.pooled { rule } else { self.pool.share(identity.whole, rule) }
+    }
+
+    /// The chain that the rule leads to, which is made if it is not known.
+    pub(super) fn target(&mut self, rule: &Rule) -> Option<ChainId> {
+        rule.chain_ref().map(|target| self.node_for(target.name()))
+    }
+
+    /// Makes room for rules that are about to come.
+    pub(super) fn expect(&mut self, id: ChainId, rules: usize) {
+        if let Some(chain) = self.at_mut(id) {
+            chain.slots.expect(rules);
         }
-        if let Some(target) = addition.rule.chain_ref() {
-            let target = self.node_for(target.name());
-            if let Some(chain) = self.at_mut(target) {
-                chain.refs.add(id, hash);
-            }
+    }
+
+    /// Adds a rule that is the table's own; `hash` is its identity cut, `target` the chain that it leads to.
+    pub(super) fn append(&mut self, id: ChainId, addition: Addition, hash: u32, target: Option<ChainId>) {
+        if let Some(chain) = target.and_then(|target| self.at_mut(target)) {
+            chain.refs.add(id, hash);
         }
         if let Some(tag) = &addition.tag {
             match self.tags.get_mut(tag.as_ref()) {
@@ -182,7 +210,6 @@ impl Table {
             chain.slots.push(Entry::new(addition, hash));
         }
         self.touch(id);
-        true
     }
 
     /// Removes those rules that `is` takes among the ones that the pairs lead to.
@@ -253,26 +280,24 @@ impl Table {
             }
         }
         if Pool::is_last(entry.rule()) {
-            let (identity, _) = self.hash(entry.rule());
-            self.pool.forget(identity, entry.rule());
+            let identity = self.identify(entry.rule());
+            self.pool.forget(identity.whole, entry.rule());
         }
     }
 
     /// Marks the chain as changed.
     pub(super) fn touch(&mut self, id: ChainId) {
-        if let Some(chain) = self.at_mut(id)
-            && !chain.dirty
-        {
-            chain.dirty = true;
-            let name = chain.name.clone();
-            self.dirty.insert(name);
+        let place = u32::try_from(self.dirty.len()).unwrap_or(u32::MAX);
+        if let Some(chain) = self.at_mut(id).filter(|chain| chain.dirty.is_none()) {
+            chain.dirty = Some(place);
+            self.dirty.push(id);
         }
     }
 
     /// Forgets a chain that the model says nothing about and nobody jumps to. Its name stays among the dirty ones.
     pub(super) fn release(&mut self, id: ChainId) {
         let Some(chain) = self.at(id).filter(|chain| !chain.is_present() && chain.refs.is_empty()) else { return };
-        let (name, serial) = (chain.name.clone(), chain.serial);
+        let (name, serial, dirty) = (chain.name.clone(), chain.serial, chain.dirty);
         self.first_rule = self.first_rule.max(chain.slots.next_serial());
         self.by_name.remove(&name);
         self.order.remove(&serial);
@@ -280,5 +305,46 @@ impl Table {
             *slot = None;
         }
         self.free.push(id);
+        if let Some(place) = dirty {
+            self.forget_dirty(place);
+            self.gone.insert(name);
+        }
+    }
+
+    /// Takes a chain out of the changed ones; the last one moves to its place there.
+    fn forget_dirty(&mut self, place: u32) {
+        let Some(last) = self.dirty.pop() else { return };
+        if let Some(freed) = self.dirty.get_mut(place as usize) {
+            *freed = last;
+            if let Some(chain) = self.at_mut(last) {
+                chain.dirty = Some(place);
+            }
+        }
+    }
+}
+
+/// What a rule is known by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    /// The hash of what it does, for the pool.
+    whole: u64,
+    /// Whether it is the pool's own value.
+    pooled: bool,
+}
+
+impl Identity {
+    /// Whether the pool recalled it.
+    pub(super) fn is_pooled(self) -> bool {
+        self.pooled
+    }
+
+    /// What an entry has of the hash.
+    pub(super) fn cut(self) -> u32 {
+        Self::cut_of(self.whole)
+    }
+
+    /// As [`cut`](Identity::cut), of a hash alone.
+    pub(super) fn cut_of(hash: u64) -> u32 {
+        (hash >> 32) as u32
     }
 }
