@@ -66,13 +66,12 @@ impl<'a> Words<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Steps over these two words, which hold no blanks or quotes, if they are the next ones with one blank between.
-    pub(crate) fn skip_pair(&mut self, first: &str, second: &str) -> bool {
-        let rest = self.rest();
-        let after = rest.strip_prefix(first).and_then(|rest| rest.strip_prefix(' ')?.strip_prefix(second));
-        let found = after.is_some_and(|after| after.is_empty() || after.starts_with([' ', '\t']));
+    /// Steps over two words if they are written exactly so; there are no quotes in them.
+    pub(crate) fn skip_pair(&mut self, pair: &str) -> bool {
+        let after = self.rest().strip_prefix(pair).map(str::as_bytes);
+        let found = matches!(after, Some([] | [b' ' | b'\t', ..]));
         if found {
-            self.at += first.len() + 1 + second.len();
+            self.at += pair.len();
             self.count += 2;
         }
         found

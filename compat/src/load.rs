@@ -10,7 +10,7 @@
 use nftwrap::name::WrapName;
 use nftwrap::nft::expr::Counter;
 use nftwrap::rule::{ChainRef, Family, Match, Rule};
-use nftwrap::wrap::{Addition, Chain, ChainKey, ChainKind, Model, ModelError, Place, Table};
+use nftwrap::wrap::{Addition, Chain, ChainKey, ChainKind, Filling, Model, ModelError, Place, Table};
 use thiserror::Error;
 
 use crate::restore::{ChainDecl, RuleLine, SaveFile, Scope, Section};
@@ -40,50 +40,62 @@ pub fn load(model: &mut Model, family: Family, file: SaveFile, counters: bool) -
     for section in file.sections {
         let line = section.line;
         let table = model.table_mut(family, section.table).map_err(|source| LoadError { line, source })?;
-        Loader { table, component: component.as_ref(), counters }.section(section)?;
+        Loader { component: component.as_ref(), counters }.section(table, section)?;
     }
     Ok(())
 }
 
 struct Loader<'a> {
-    table: &'a mut Table,
     component: Option<&'a WrapName>,
     counters: bool,
 }
 
 impl Loader<'_> {
-    fn section(&mut self, section: Section) -> Result<(), LoadError> {
+    fn section(&self, table: &mut Table, section: Section) -> Result<(), LoadError> {
         for chain in section.chains {
-            self.chain(&chain).map_err(|source| LoadError { line: chain.line, source })?;
+            self.chain(table, &chain).map_err(|source| LoadError { line: chain.line, source })?;
         }
-        let mut rules = section.rules.into_iter().peekable();
-        while let Some(first) = rules.peek() {
-            let (chain, mut line) = (first.chain.clone(), first.line);
-            let run = std::iter::from_fn(|| rules.next_if(|rule| rule.chain == chain));
-            self.run(&chain, run.inspect(|rule| line = rule.line)).map_err(|source| LoadError { line, source })?;
+        let mut filling = table.fill();
+        let mut rules = section.rules.into_iter();
+        while let Some(first) = rules.as_slice().first() {
+            let (number, mut line) = (first.chain, first.line);
+            let length = rules.as_slice().iter().take_while(|rule| rule.chain == number).count();
+            let run = rules.by_ref().take(length).inspect(|rule| line = rule.line);
+            match section.named.get(number as usize) {
+                Some(chain) => self.run(&mut filling, chain, run),
+                // Only a section that was not read from text can have rules of a chain that it does not name.
+                None => Err(ModelError::UnknownChain { table: filling.table().id(), chain: String::new() }),
+            }
+            .map_err(|source| LoadError { line, source })?;
         }
         Ok(())
     }
 
     /// Rules that follow each other in one chain.
-    fn run(&mut self, chain: &ChainRef, mut rules: impl Iterator<Item = RuleLine>) -> Result<(), ModelError> {
+    fn run(
+        &self,
+        filling: &mut Filling<'_>,
+        chain: &ChainRef,
+        mut rules: impl Iterator<Item = RuleLine>,
+    ) -> Result<(), ModelError> {
         let key = self.key(chain);
         // A wrapped chain without rules of the profile takes all that the file states, as it stands.
         let plain = |chain: &Chain| {
             chain.kind() == ChainKind::Wrapped && chain.rules().next().is_none_or(|first| first.line().is_some())
         };
-        if self.component.is_some() && !self.table.chain(key).is_some_and(plain) {
-            return rules.try_for_each(|rule| self.rule(key, rule));
+        if self.component.is_some() && !filling.table().chain(key).is_some_and(plain) {
+            return rules.try_for_each(|rule| self.rule(filling, key, rule));
         }
         let counters = self.counters;
-        self.table.push_rules(key, rules.map(|rule| addition(rule, Place::Normal, counters)))
+        filling.push_rules(key, rules.map(|rule| addition(rule, Place::Normal, counters)))
     }
 
-    fn chain(&mut self, chain: &ChainDecl) -> Result<(), ModelError> {
-        self.table.add_chain(self.key(&chain.name))?;
+    fn chain(&self, table: &mut Table, chain: &ChainDecl) -> Result<(), ModelError> {
+        let key = self.key(&chain.name);
+        table.add_chain(key)?;
         if let (None, Some(policy)) = (self.component, chain.policy) {
             let counters = chain.counters.filter(|_| self.counters).map(counter);
-            self.table.set_policy(chain.name.name().as_str(), policy, counters)?;
+            table.set_policy(chain.name.name().as_str(), policy, counters)?;
         }
         Ok(())
     }
@@ -101,42 +113,42 @@ impl Loader<'_> {
     }
 
     /// A rule of a component in a chain that others use, too, or that the profile has put rules into.
-    fn rule(&mut self, key: ChainKey<'_>, line: RuleLine) -> Result<(), ModelError> {
-        let chain = self.table.chain(key);
-        if chain.is_some_and(|chain| self.is_in_skeleton(chain, &line.rule)) {
+    fn rule(&self, filling: &mut Filling<'_>, key: ChainKey<'_>, line: RuleLine) -> Result<(), ModelError> {
+        let component = self.component.map_or("", WrapName::as_str);
+        let chain = filling.table().chain(key);
+        if chain.is_some_and(|chain| is_in_skeleton(component, chain, &line.rule)) {
             return Ok(());
         }
         let place = match chain.map(Chain::kind) {
             Some(ChainKind::Wrapped) => Place::Normal,
             _ => usual_place(&line.rule),
         };
-        self.table.push_rule(key, addition(line, place, self.counters))
+        filling.push_rules(key, [addition(line, place, self.counters)])
     }
+}
 
-    /// Whether the rule is one that the profile has made. Those have no line; all of them are bare jumps, so few rules are
-    /// looked at twice.
-    fn is_in_skeleton(&self, chain: &Chain, rule: &Rule) -> bool {
-        let Some(target) = rule.chain_ref() else { return false };
-        let component = self.component.map_or("", WrapName::as_str);
-        let is_same = |other: &ChainRef| match target {
-            ChainRef::Named(name) => name == other.name(),
-            ChainRef::Wrapped(logical) => {
-                let rest = other.name().as_str().strip_prefix(component).and_then(|rest| rest.strip_prefix('-'));
-                rest == Some(logical.as_str())
-            }
-        };
-        let bare = |rule: &Rule| {
-            let Rule { source, destination, input, output, protocol, fragment, matches, target: _ } = rule;
-            (source.is_none() && destination.is_none() && input.is_none() && output.is_none())
-                && (protocol.is_none() && fragment.is_none())
-                && matches.iter().all(|m| matches!(m, Match::Comment(_)))
-        };
-        bare(rule)
-            && chain
-                .rules()
-                .take_while(|entry| entry.line().is_none())
-                .any(|entry| bare(entry.rule()) && entry.rule().chain_ref().is_some_and(is_same))
-    }
+/// Whether the rule is one that the profile has made. Those have no line; all of them are bare jumps, so few rules are
+/// looked at twice.
+fn is_in_skeleton(component: &str, chain: &Chain, rule: &Rule) -> bool {
+    let Some(target) = rule.chain_ref() else { return false };
+    let is_same = |other: &ChainRef| match target {
+        ChainRef::Named(name) => name == other.name(),
+        ChainRef::Wrapped(logical) => {
+            let rest = other.name().as_str().strip_prefix(component).and_then(|rest| rest.strip_prefix('-'));
+            rest == Some(logical.as_str())
+        }
+    };
+    let bare = |rule: &Rule| {
+        let Rule { source, destination, input, output, protocol, fragment, matches, target: _ } = rule;
+        (source.is_none() && destination.is_none() && input.is_none() && output.is_none())
+            && (protocol.is_none() && fragment.is_none())
+            && matches.iter().all(|m| matches!(m, Match::Comment(_)))
+    };
+    bare(rule)
+        && chain
+            .rules()
+            .take_while(|entry| entry.line().is_none())
+            .any(|entry| bare(entry.rule()) && entry.rule().chain_ref().is_some_and(is_same))
 }
 
 fn addition(line: RuleLine, place: Place, counters: bool) -> Addition {

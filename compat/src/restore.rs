@@ -10,21 +10,23 @@
 //! iptables: a table or chain stands once in a file, and only commands that state something are taken. iptables takes a
 //! second declaration of a user chain and forgets the rules before it, which is never what a file was written for.
 
+mod open;
+
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
+use memchr::memchr;
 use nftwrap::nft::Policy;
 use nftwrap::rule::{ChainRef, Family, Rule};
 use nftwrap::wrap::TableKind;
 
+use self::open::{Open, name, written};
 use crate::args::Command;
 use crate::error::{ErrorKind, ParseError, Span};
-use crate::lex::{MAX_LINE, Word, Words};
+use crate::lex::{MAX_LINE, Words};
 use crate::parse::{self, Counters, Mode, Parser};
-use crate::value::{self, Fault};
 
 /// The most mistakes that are reported at once.
 pub const MAX_ERRORS: usize = 20;
@@ -47,9 +49,19 @@ pub struct Section {
     pub line: u32,
     /// Its chains in the order of their declarations. Built-in chains need none.
     pub chains: Vec<ChainDecl>,
+    /// The chains that declarations and rules name, by number.
+    pub named: Vec<ChainRef>,
     /// Its rules: those of one chain are in order, those of different chains as the file has them. A table with `-I`
     /// has its rules by chain, in the order of the chains' first rules.
     pub rules: Vec<RuleLine>,
+}
+
+impl Section {
+    /// The chain of a rule of this table.
+    #[must_use]
+    pub fn chain(&self, rule: &RuleLine) -> Option<&ChainRef> {
+        self.named.get(rule.chain as usize)
+    }
 }
 
 /// A declared chain.
@@ -65,11 +77,11 @@ pub struct ChainDecl {
     pub line: u32,
 }
 
-/// A rule of a chain.
+/// A rule of a chain. Kept small: a host has a hundred thousand of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleLine {
-    /// The chain.
-    pub chain: ChainRef,
+    /// The chain, by its number in [`Section::named`].
+    pub chain: u32,
     /// The rule; equal text is one value.
     pub rule: Arc<Rule>,
     /// `[P:B]`, or `-c P B`.
@@ -136,58 +148,6 @@ struct Known {
     table: TableKind,
 }
 
-/// The table that is being read.
-struct Open<'a> {
-    section: Section,
-    /// Numbers of chains by their names as they were written, so that each becomes a value once.
-    names: HashMap<Cow<'a, str>, usize>,
-    /// The chains that the table names, by number.
-    chains: Vec<Named>,
-    /// The chain of the last rule, as it was written: that of the next one, nearly always.
-    last: Option<(&'a str, usize)>,
-    declared: HashSet<ChainRef>,
-    /// Chains that rules jump to before they are declared, and where the first rule does so.
-    jumps: HashMap<ChainRef, (Span, u32)>,
-    /// The order of each chain's rules, from the table's first `-I` on. Without any it is that of the file.
-    order: Option<Order>,
-}
-
-/// A chain that rules were written for.
-struct Named {
-    name: ChainRef,
-    builtin: bool,
-    /// Whether rules were let into it; a chain does not go away again.
-    open: bool,
-}
-
-/// Places in [`Section::rules`], by chain. Numbers move where rules would, and both ends are near: a file of `-I` lines
-/// costs what one of `-A` lines does.
-struct Order(HashMap<ChainRef, VecDeque<usize>>);
-
-impl Order {
-    /// Of rules that stand in the order of the file.
-    fn of(rules: &[RuleLine]) -> Self {
-        let mut order = Self(HashMap::default());
-        for (at, rule) in rules.iter().enumerate() {
-            order.chain(&rule.chain).push_back(at);
-        }
-        order
-    }
-
-    fn chain(&mut self, chain: &ChainRef) -> &mut VecDeque<usize> {
-        self.0.entry(chain.clone()).or_default()
-    }
-
-    /// The rules, by chain.
-    fn join(self, rules: Vec<RuleLine>) -> Vec<RuleLine> {
-        let mut chains: Vec<_> = self.0.into_values().collect();
-        chains.sort_by_cached_key(|places| places.iter().min().copied());
-        let mut rules: Vec<_> = rules.into_iter().map(Some).collect();
-        let places = chains.into_iter().flatten();
-        places.filter_map(|at| rules.get_mut(at).and_then(Option::take)).collect()
-    }
-}
-
 impl<'a> Reader<'a> {
     fn new(family: Family, scope: Scope) -> Self {
         Self {
@@ -206,16 +166,16 @@ impl<'a> Reader<'a> {
         self.known.reserve(text.len() / BYTES_PER_KNOWN);
         let mut start = 0;
         let mut number = 0;
-        for line in text.split_inclusive('\n') {
+        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
             number += 1;
-            let content = line.strip_suffix('\n').unwrap_or(line);
-            if let Err(error) = self.line(content, start, number) {
+            let line = memchr(b'\n', rest.as_bytes()).and_then(|end| rest.get(..end)).unwrap_or(rest);
+            if let Err(error) = self.line(line, start, number) {
                 self.report(error, number);
             }
             if self.errors.len() >= MAX_ERRORS {
                 return Err(self.errors);
             }
-            start += line.len();
+            start += line.len() + 1;
         }
         if self.open.is_some() {
             let kind = ErrorKind::CommitExpected { line: number + 1 };
@@ -274,9 +234,9 @@ impl<'a> Reader<'a> {
             self.astray = true;
             return fail(ErrorKind::UnknownTable { name: name.into() });
         };
-        let section = Section { table, line: number, chains: Vec::new(), rules: Vec::new() };
+        let section = Section { table, line: number, chains: Vec::new(), named: Vec::new(), rules: Vec::new() };
         // Opened before it is refused, so that each of its lines is not a mistake as well.
-        self.open = Some(Open::new(section));
+        self.open = Some(Open::new(section, self.scope));
         match self.file.sections.iter().any(|s| s.table == table) {
             true => fail(ErrorKind::TableTwice { name: name.into() }),
             false => Ok(()),
@@ -289,13 +249,11 @@ impl<'a> Reader<'a> {
         if let Some(order) = open.order.take() {
             open.section.rules = order.join(std::mem::take(&mut open.section.rules));
         }
-        if self.scope == Scope::Whole {
-            let mut missing: Vec<_> = open.jumps.iter().filter(|(chain, _)| !open.exists(chain)).collect();
-            missing.sort_unstable_by_key(|(_, (span, _))| span.start);
-            for (chain, &(span, line)) in missing.into_iter().take(MAX_ERRORS - self.errors.len()) {
-                let kind = ErrorKind::JumpToNowhere { chain: written(chain) };
-                self.report(ParseError::new(kind, span), line);
-            }
+        let mut missing: Vec<_> = open.jumps.iter().filter(|(chain, _)| !open.exists(chain)).collect();
+        missing.sort_unstable_by_key(|(_, (span, _))| span.start);
+        for (chain, &(span, line)) in missing.into_iter().take(MAX_ERRORS - self.errors.len()) {
+            let kind = ErrorKind::JumpToNowhere { chain: written(chain) };
+            self.report(ParseError::new(kind, span), line);
         }
         self.file.sections.push(open.section);
     }
@@ -307,8 +265,8 @@ impl<'a> Reader<'a> {
         let mut words = Words::new(line, start);
         let counters = parse::counters(&mut words)?;
         if words.rest().starts_with("-A ") {
-            let at = open.appended(&mut words, whole, self.scope)?;
-            return self.append(at, words, counters, whole, number);
+            let chain = open.appended(&mut words, whole)?;
+            return self.append(chain, words, counters, whole, number);
         }
         let command = self.parser.command(&mut words, counters)?;
         let target = self.parser.target().unwrap_or(whole);
@@ -319,11 +277,12 @@ impl<'a> Reader<'a> {
             Command::Append { chain, rules, counters } => (chain, None, rules, counters),
             Command::Insert { chain, number, rules, counters } => (chain, Some(number), rules, counters),
         };
-        open.check_chain(&chain, whole, self.scope)?;
-        let mut before = before.map(|before| open.place(&chain, before, whole)).transpose()?;
+        let chain = open.number(Cow::Owned(name(&chain)), chain);
+        open.check_chain(chain, whole)?;
+        let mut before = before.map(|before| open.place(chain, before, whole)).transpose()?;
         for rule in rules {
-            open.check(&rule, &chain, whole, target, number)?;
-            open.push(RuleLine { chain: chain.clone(), rule: Arc::new(rule), counters, line: number }, before);
+            open.check(&rule, chain, whole, target, number)?;
+            open.push(RuleLine { chain, rule: Arc::new(rule), counters, line: number }, before);
             before = before.map(|before| before + 1);
         }
         Ok(())
@@ -332,15 +291,14 @@ impl<'a> Reader<'a> {
     /// The usual line, from after `-A CHAIN`. A text that came before is not parsed again.
     fn append(
         &mut self,
-        at: usize,
+        chain: u32,
         mut words: Words<'a>,
         counters: Option<Counters>,
         whole: Span,
         line: u32,
     ) -> Result<(), ParseError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let Some(&Named { ref name, builtin, .. }) = open.chains.get(at) else { return Ok(()) };
-        let (chain, table) = (name.clone(), open.section.table);
+        let (builtin, table) = (open.is_base(chain), open.section.table);
         let text = words.rest();
         let known = match self.known.entry(text) {
             Entry::Occupied(known) => {
@@ -351,7 +309,7 @@ impl<'a> Reader<'a> {
                         Some(_) => self.parser.line(&mut words, Mode::Append).ok().and(self.parser.target()),
                         None => None,
                     };
-                    open.check(&known.rule, &chain, whole, target.unwrap_or(whole), line)?;
+                    open.check(&known.rule, chain, whole, target.unwrap_or(whole), line)?;
                     known.table = table;
                 }
                 known
@@ -365,187 +323,19 @@ impl<'a> Reader<'a> {
                 if read.several() > 1 || read.counters.is_some() {
                     let counters = counters.or(read.counters);
                     for rule in read.expand() {
-                        open.check(&rule, &chain, whole, target, line)?;
-                        open.push(RuleLine { chain: chain.clone(), rule: Arc::new(rule), counters, line }, None);
+                        open.check(&rule, chain, whole, target, line)?;
+                        open.push(RuleLine { chain, rule: Arc::new(rule), counters, line }, None);
                     }
                     return Ok(());
                 }
                 let rule = read.take();
-                open.check(&rule, &chain, whole, target, line)?;
+                open.check(&rule, chain, whole, target, line)?;
                 vacant.insert(Known { rule: Arc::new(rule), table })
             }
         };
         open.push(RuleLine { chain, rule: Arc::clone(&known.rule), counters, line }, None);
         Ok(())
     }
-}
-
-impl<'a> Open<'a> {
-    fn new(section: Section) -> Self {
-        Self {
-            section,
-            names: HashMap::default(),
-            chains: Vec::new(),
-            last: None,
-            declared: HashSet::default(),
-            jumps: HashMap::default(),
-            order: None,
-        }
-    }
-
-    /// The number of the chain in `-A CHAIN`, to which rules may be added.
-    fn appended(&mut self, words: &mut Words<'a>, whole: Span, scope: Scope) -> Result<usize, ParseError> {
-        if let Some((name, at)) = self.last
-            && words.skip_pair("-A", name)
-        {
-            return Ok(at);
-        }
-        words.next()?;
-        let missing = ErrorKind::MissingArgument { option: "--append".into() };
-        let name = words.next()?.ok_or_else(|| ParseError::new(missing, whole))?;
-        let at = self.chain(&name)?;
-        if let Some(chain) = self.chains.get(at).filter(|chain| !chain.open) {
-            self.check_chain(&chain.name, name.span, scope)?;
-        }
-        if let Some(chain) = self.chains.get_mut(at) {
-            chain.open = true;
-        }
-        self.last = match name.text {
-            Cow::Borrowed(text) => Some((text, at)),
-            Cow::Owned(_) => None,
-        };
-        Ok(at)
-    }
-
-    /// A rule's chain must be declared, unless the file is a part of what is there.
-    fn check_chain(&self, chain: &ChainRef, span: Span, scope: Scope) -> Result<(), ParseError> {
-        match scope == Scope::Part || self.exists(chain) {
-            true => Ok(()),
-            false => Err(ParseError::new(ErrorKind::UnknownChain { chain: written(chain) }, span)),
-        }
-    }
-
-    /// Checks what a rule may be in this table and chain, and notes a jump to a chain that is not there yet.
-    fn check(&mut self, rule: &Rule, chain: &ChainRef, whole: Span, target: Span, line: u32) -> Result<(), ParseError> {
-        parse::check_in_chain(rule, self.section.table, chain).map_err(|kind| ParseError::new(kind, whole))?;
-        if let Some(missing) = self.is_missing(rule) {
-            self.jumps.entry(missing.clone()).or_insert((target, line));
-        }
-        Ok(())
-    }
-
-    /// The chain that the rule jumps to, if it is not there yet.
-    fn is_missing<'r>(&self, rule: &'r Rule) -> Option<&'r ChainRef> {
-        rule.chain_ref().filter(|target| !self.exists(target))
-    }
-
-    /// Adds a rule: at the end of its chain, or before its rule at that place.
-    fn push(&mut self, rule: RuleLine, before: Option<usize>) {
-        if let Some(order) = &mut self.order {
-            let places = order.chain(&rule.chain);
-            places.insert(before.unwrap_or(places.len()), self.section.rules.len());
-        }
-        self.section.rules.push(rule);
-    }
-
-    /// Whether rules may stand in the chain, or jump to it.
-    fn exists(&self, chain: &ChainRef) -> bool {
-        self.is_builtin(chain) || self.declared.contains(chain)
-    }
-
-    fn is_builtin(&self, chain: &ChainRef) -> bool {
-        matches!(chain, ChainRef::Named(name) if self.section.table.builtin(name.as_str()).is_some())
-    }
-
-    /// The number of the chain of this name.
-    fn chain(&mut self, name: &Word<'a>) -> Result<usize, ParseError> {
-        if let Some(&at) = self.names.get(&name.text) {
-            return Ok(at);
-        }
-        let chain = value::chain(&name.text).map_err(|fault| match fault {
-            Fault::Kind(kind) => ParseError::new(kind, name.span),
-            _ => ParseError::new(ErrorKind::BadChainName { name: (&*name.text).into() }, name.span),
-        })?;
-        let at = self.chains.len();
-        self.names.insert(name.text.clone(), at);
-        self.chains.push(Named { builtin: self.is_builtin(&chain), name: chain, open: false });
-        Ok(at)
-    }
-
-    /// `:CHAIN POLICY [P:B]`, from after the colon.
-    fn declaration(&mut self, text: &'a str, start: usize, line: u32) -> Result<(), ParseError> {
-        let mut words = Words::new(text, start);
-        let at = Span::new(start, start + text.len());
-        let name = words.next()?.ok_or_else(|| ParseError::new(ErrorKind::NoChainName, at))?;
-        let policy = words.next()?.ok_or_else(|| ParseError::new(ErrorKind::NoPolicy, at))?;
-        let counters =
-            match words.next()? {
-                None => None,
-                Some(word) => Some(parse::pair(&word.text).map_err(|_| {
-                    ParseError::new(ErrorKind::PolicyCounters { chain: (&*name.text).into() }, word.span)
-                })?),
-            };
-        if let Some(extra) = words.next()? {
-            return Err(ParseError::new(ErrorKind::BadArgument { word: (&*extra.text).into() }, extra.span));
-        }
-        let at = self.chain(&name)?;
-        let Some(Named { name: chain, builtin, .. }) = self.chains.get(at) else { return Ok(()) };
-        let (chain, builtin) = (chain.clone(), *builtin);
-        let policy = match &*policy.text {
-            "-" => None,
-            // The policy of a user chain must be there and means nothing.
-            _ if !builtin => None,
-            word => Some(parse::policy(word).ok_or_else(|| ParseError::new(ErrorKind::BadPolicy, policy.span))?),
-        };
-        if !self.declared.insert(chain.clone()) {
-            return Err(ParseError::new(ErrorKind::DeclaredTwice { chain: written(&chain) }, name.span));
-        }
-        self.section.chains.push(ChainDecl { name: chain, policy, counters, line });
-        Ok(())
-    }
-
-    /// `-N CHAIN`.
-    fn new_chain(&mut self, chain: ChainRef, span: Span, line: u32) -> Result<(), ParseError> {
-        if self.exists(&chain) {
-            return Err(ParseError::new(ErrorKind::ChainExists, span));
-        }
-        self.declared.insert(chain.clone());
-        self.section.chains.push(ChainDecl { name: chain, policy: None, counters: None, line });
-        Ok(())
-    }
-
-    /// `-P CHAIN policy`.
-    fn policy(&mut self, chain: ChainRef, policy: Policy, span: Span, line: u32) -> Result<(), ParseError> {
-        if !self.is_builtin(&chain) {
-            return Err(ParseError::new(ErrorKind::NotBuiltin { chain: written(&chain) }, span));
-        }
-        match self.section.chains.iter_mut().find(|declared| declared.name == chain) {
-            Some(declared) => declared.policy = Some(policy),
-            None => {
-                self.declared.insert(chain.clone());
-                self.section.chains.push(ChainDecl { name: chain, policy: Some(policy), counters: None, line });
-            }
-        }
-        Ok(())
-    }
-
-    /// Where among its chain's rules a rule goes that is to be the one of this number.
-    fn place(&mut self, chain: &ChainRef, number: u32, span: Span) -> Result<usize, ParseError> {
-        let rules = &self.section.rules;
-        let order = self.order.get_or_insert_with(|| Order::of(rules));
-        let before = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-        match before <= order.chain(chain).len() {
-            true => Ok(before),
-            false => Err(ParseError::new(ErrorKind::InsertTooFar, span)),
-        }
-    }
-}
-
-/// A chain's name as it is written.
-fn written(chain: &ChainRef) -> Box<str> {
-    let mut name = String::new();
-    crate::print::chain_ref("", chain, &mut name);
-    name.into()
 }
 
 /// Refuses control characters in a line that is not split into words.

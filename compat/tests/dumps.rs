@@ -31,7 +31,11 @@ fn every_dump_prints_back_as_it_stands() {
                 counters: chain.counters.unwrap_or_default(),
             });
             let rules = section.rules.iter();
-            let rules = rules.map(|rule| SaveRule { chain: &rule.chain, rule: &rule.rule, counters: rule.counters });
+            let rules = rules.map(|rule| SaveRule {
+                chain: section.chain(rule).unwrap(),
+                rule: &rule.rule,
+                counters: rule.counters,
+            });
             table_into(&mut printed, family, section.table.name(), chains, rules);
         }
         let wanted: String = text.lines().filter(|l| !l.starts_with('#')).flat_map(|l| [l, "\n"]).collect();

@@ -128,7 +128,9 @@ fn inserted_rules_stand_before_the_rule_of_that_number() {
     let text = "*filter\n:a - [0:0]\n-A a -j ACCEPT\n-A INPUT -j ACCEPT\n-I a -j DROP\n-A a -j RETURN\n\
                 -I INPUT 2 -j DROP\n-I a 2 -s 1.1.1.1,2.2.2.2\n-A INPUT -j RETURN\nCOMMIT\n";
     let file = SaveFile::parse(text.as_bytes(), Family::Ipv4).unwrap();
-    let rules: Vec<_> = file.sections[0].rules.iter().map(|r| (r.chain.name().as_str(), r.line)).collect();
+    let section = &file.sections[0];
+    let chain = |rule| section.chain(rule).unwrap().name().as_str();
+    let rules: Vec<_> = section.rules.iter().map(|r| (chain(r), r.line)).collect();
     assert_eq!(rules, [("a", 5), ("a", 8), ("a", 8), ("a", 3), ("a", 6), ("INPUT", 4), ("INPUT", 7), ("INPUT", 9)]);
 }
 
@@ -170,8 +172,9 @@ fn a_part_may_name_chains_that_are_there_already() {
     let text = "*filter\n:$inst-1 - [0:0]\n-A $local -d 10.0.0.2/32 -j $inst-1\n-A $inst-1 -j LOGDROP\nCOMMIT\n";
     assert!(SaveFile::parse(text.as_bytes(), Family::Ipv4).is_err());
     let file = SaveFile::parse_scoped(text.as_bytes(), Family::Ipv4, Scope::Part).unwrap();
-    assert_eq!(file.sections[0].rules[0].chain, ChainRef::new("$local").unwrap());
-    assert_eq!(file.sections[0].rules[0].rule.chain_ref(), Some(&ChainRef::new("$inst-1").unwrap()));
+    let section = &file.sections[0];
+    assert_eq!(section.chain(&section.rules[0]), Some(&ChainRef::new("$local").unwrap()));
+    assert_eq!(section.rules[0].rule.chain_ref(), Some(&ChainRef::new("$inst-1").unwrap()));
 }
 
 #[test]

@@ -29,9 +29,9 @@ fn parsed(side: &Side) -> BTreeMap<(String, ChainName), Vec<Arc<Rule>>> {
     for file in side.files {
         let file = SaveFile::parse_scoped(file.as_bytes(), side.family, Scope::Part).unwrap();
         for section in file.sections {
-            for line in section.rules {
-                let chain = (section.table.to_string(), line.chain.name().clone());
-                chains.entry(chain).or_default().push(line.rule);
+            for line in &section.rules {
+                let chain = (section.table.to_string(), section.chain(line).unwrap().name().clone());
+                chains.entry(chain).or_default().push(line.rule.clone());
             }
         }
     }
