@@ -18,7 +18,7 @@ use super::table::Table;
 use crate::name::ChainName;
 
 /// How many jumps may follow each other from a built-in chain.
-pub(super) const MAX_DEPTH: usize = 15;
+pub const MAX_DEPTH: usize = 15;
 
 /// A jump: the rule with its number from 1, and the chain it leads to.
 struct Edge<'t> {

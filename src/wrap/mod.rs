@@ -46,6 +46,7 @@ mod view;
 
 pub use builtin::{Builtin, Hook, TableId, TableKind};
 pub use chain::{Chain, ChainKind};
+pub use check::MAX_DEPTH;
 pub use entry::{Addition, Entry, Place, RuleKey};
 pub use error::{At, ModelError};
 pub use journal::Edits;

@@ -189,3 +189,56 @@ fn a_long_rule_in_a_chain_that_components_share_is_refused_by_name() {
     let error = sharing(model, Fake::new()).apply().unwrap_err();
     assert!(error.to_string().contains("expressions of a rule"), "{error}");
 }
+
+/// Its parts are chains below the last of many.
+#[test]
+fn a_long_rule_below_too_many_chains_is_refused_by_name() {
+    let mut model = nova("nova-compute");
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    let chains: Vec<String> = (0..13).map(|n| format!("$c{n}")).collect();
+    let mut from = "INPUT";
+    for chain in &chains {
+        table.add_chain(chain.as_str()).unwrap();
+        table.add_rule(from, Rule::new().jump(ChainRef::new(chain).unwrap())).unwrap();
+        from = chain;
+    }
+    table.add_rule(from, Rule { target: Some(Target::Return), ..long(200) }).unwrap();
+    table.add_rule(from, Rule::new().accept()).unwrap();
+    let error = native(model, Fake::new()).apply().unwrap_err();
+    assert!(error.to_string().contains("filter nova-compute-c12"), "`{error}`");
+    assert!(error.to_string().contains("long"), "`{error}`");
+}
+
+/// No packet comes there, and the kernel would not mind.
+#[test]
+fn chains_that_nest_deep_and_that_nothing_leads_to_stand() {
+    let mut model = nova("nova-compute");
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    let chains: Vec<String> = (0..20).map(|n| format!("$c{n}")).collect();
+    for chain in &chains {
+        table.add_chain(chain.as_str()).unwrap();
+    }
+    for (from, to) in chains.iter().zip(chains.iter().skip(1)) {
+        table.add_rule(from.as_str(), Rule::new().jump(ChainRef::new(to).unwrap())).unwrap();
+    }
+    native(model, Fake::new()).apply().unwrap();
+}
+
+/// More of them would take the compiler long, and no one needs them.
+#[test]
+fn far_too_many_chains_in_a_row_are_refused() {
+    let mut model = nova("nova-compute");
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    let chains: Vec<String> = (0..300).map(|n| format!("$c{n}")).collect();
+    for chain in &chains {
+        table.add_chain(chain.as_str()).unwrap();
+    }
+    for (from, to) in chains.iter().zip(chains.iter().skip(1)) {
+        table.add_rule(from.as_str(), Rule::new().jump(ChainRef::new(to).unwrap())).unwrap();
+    }
+    let mut manager = native(model, Fake::new());
+    let error = manager.apply().unwrap_err();
+    assert!(error.to_string().contains("255 chains"), "`{error}`");
+    manager.model_mut().table_mut(Family::Ipv4, TableKind::Filter).unwrap().empty_chain("$c150").unwrap();
+    manager.apply().unwrap();
+}

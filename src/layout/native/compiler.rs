@@ -79,11 +79,11 @@ impl Compiler {
             match state.update(table, ipsets) {
                 Ok(changes) => delta.tables.push(changes),
                 Err(error) => {
-                    if !matches!(error, Error::Rule { .. } | Error::Reserved { .. } | Error::Model(_)) {
+                    if matches!(error, Error::Name(_)) {
                         // Of our own names: half of an update would be kept.
                         self.forget();
                     }
-                    return Err(explain(error, model));
+                    return Err(explain(error, model, id));
                 }
             }
         }
@@ -138,9 +138,11 @@ impl Compiler {
 }
 
 /// What the model says of its own jumps is what a caller can understand.
-fn explain(error: Error, model: &Model) -> Error {
-    match error {
-        Error::Model(errors) if errors.is_empty() => Error::Model(model.check(|_, _| false).err().unwrap_or_default()),
-        error => error,
+fn explain(error: Error, model: &Model, table: TableId) -> Error {
+    let of_jumps = matches!(&error, Error::Model(_) | Error::TooDeep { .. });
+    match (model.check(|_, _| false).err().filter(|_| of_jumps), error) {
+        (Some(errors), _) => Error::Model(errors),
+        (None, Error::Model(_)) => Error::TooHigh { table },
+        (None, error) => error,
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
+use super::graph::MAX_HEIGHT;
 use crate::compile::CompileError;
 use crate::name::{ChainName, NameError};
 use crate::rule::Rule;
-use crate::wrap::{ModelError, TableId};
+use crate::wrap::{MAX_DEPTH, ModelError, TableId};
 
 /// Why a model cannot be compiled.
 #[derive(Debug, ThisError)]
@@ -29,6 +30,24 @@ pub enum Error {
         rule: Arc<Rule>,
         /// What is wrong with it.
         source: CompileError,
+    },
+    /// A chain with a rule that is too long for one kernel rule goes on in chains that nest too deep.
+    #[error(
+        "{table} {chain}: a long rule of it goes on in further chains, and with these more than {max} jumps follow each other; \
+         give it fewer matches, or put its chain nearer to a built-in one",
+        max = MAX_DEPTH
+    )]
+    TooDeep {
+        /// Its table.
+        table: TableId,
+        /// The chain.
+        chain: ChainName,
+    },
+    /// Chains stand above each other that nothing leads to, or they would be too deep for packets.
+    #[error("{table}: more than {max} chains jump to one another in a row", max = MAX_HEIGHT)]
+    TooHigh {
+        /// The table.
+        table: TableId,
     },
     /// A chain of the model has a name that the compiler gives.
     #[error("{table} {chain}: names with a slash after the component's are the layout's own; rename the chain")]

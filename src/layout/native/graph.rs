@@ -5,8 +5,8 @@
 //! Never: compiles; looks at a rule beyond its target and effects.
 //!
 //! Height is the longest way down: 0 for a chain that leads nowhere. It orders the work of an update (what is below is
-//! compiled first) and finds loops: in a loop it grows without end, so it is cut off at [`MAX_HEIGHT`], where the
-//! kernel's own bound on nested jumps lies.
+//! compiled first) and finds loops: in a loop it grows without end, so it is cut off at [`MAX_HEIGHT`]. That is more than
+//! packets come down (`NFT_JUMP_STACK_SIZE`), as chains that nothing leads to may stand above each other at will.
 //!
 //! Invariant: height and effects of a chain are those of its rules and of the chains that these lead to; a change goes up
 //! only as far as it changes anything.
@@ -21,8 +21,8 @@ use super::referrers::Referrers;
 use crate::name::ChainName;
 use crate::wrap::RuleKey;
 
-/// One more than the kernel lets jumps nest below a base chain (`NFT_JUMP_STACK_SIZE`).
-pub(super) const MAX_HEIGHT: u8 = 16;
+/// More chains above each other are taken for a loop.
+pub(super) const MAX_HEIGHT: u8 = u8::MAX;
 
 /// How often each effect is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,8 +84,8 @@ struct News {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) name: ChainName,
-    /// Rules that lead to chains of each height.
-    below: [u32; MAX_HEIGHT as usize + 1],
+    /// Heights of chains that rules lead to, ascending, with how many rules do.
+    below: Vec<(u8, u32)>,
     /// How often each effect is there: once for a rule of its own, once for what it leads to.
     with: Tally,
     /// The rules that lead here.
@@ -106,8 +106,7 @@ pub(super) struct Graph {
 
 impl Node {
     fn height(&self) -> u8 {
-        let highest = self.below.iter().rposition(|&count| count > 0);
-        highest.map_or(0, |below| u8::try_from(below + 1).unwrap_or(MAX_HEIGHT)).min(MAX_HEIGHT)
+        self.below.last().map_or(0, |(highest, _)| highest.saturating_add(1))
     }
 
     /// What can become of a packet that a rule sends here.
@@ -121,8 +120,17 @@ impl Node {
 
     /// So many more rules lead to chains like that, or fewer.
     fn count(&mut self, below: Below, more: i32) {
-        if let Some(count) = self.below.get_mut(usize::from(below.height)) {
-            *count = count.saturating_add_signed(more);
+        let place = self.below.binary_search_by_key(&below.height, |(height, _)| *height);
+        match (place, more) {
+            (Ok(place), more) => {
+                let Some((_, count)) = self.below.get_mut(place) else { return };
+                *count = count.saturating_add_signed(more);
+                if *count == 0 {
+                    self.below.remove(place);
+                }
+            }
+            (Err(place), 1..) => self.below.insert(place, (below.height, more.unsigned_abs())),
+            (Err(_), _) => {}
         }
         self.with.count(below.effects, more);
     }
@@ -148,12 +156,8 @@ impl Graph {
         if let Some(ix) = self.find(name) {
             return ix;
         }
-        let node = Node {
-            name: name.clone(),
-            below: Default::default(),
-            with: Tally::default(),
-            referrers: Referrers::default(),
-        };
+        let node =
+            Node { name: name.clone(), below: Vec::new(), with: Tally::default(), referrers: Referrers::default() };
         let ix = match self.free.pop() {
             Some(ix) => ix,
             None => {
@@ -184,7 +188,7 @@ impl Graph {
         (first == last).then_some(first)
     }
 
-    /// Whether there is a loop, or jumps nest too deep.
+    /// Whether there is a loop, or what cannot be told from one.
     pub(super) fn is_too_high(&self) -> bool {
         self.cut_off > 0
     }
@@ -251,7 +255,7 @@ impl Graph {
         if now.effects != before.effects {
             self.changed.insert(ix);
         }
-        match (before.height >= MAX_HEIGHT, now.height >= MAX_HEIGHT) {
+        match (before.height == MAX_HEIGHT, now.height == MAX_HEIGHT) {
             (false, true) => self.cut_off += 1,
             (true, false) => self.cut_off -= 1,
             _ => {}

@@ -115,6 +115,8 @@ pub(super) struct Table {
     bodies: Bodies,
     sets: Sets,
     chains: HashMap<ChainIx, State>,
+    /// The built-in ones.
+    bases: BTreeSet<ChainIx>,
     runs: HashMap<RunId, Run>,
     /// What the fields of each set are, to write its lookups.
     fields: HashMap<SetId, Fields>,
@@ -173,6 +175,7 @@ impl Table {
             bodies,
             sets,
             chains: HashMap::default(),
+            bases: BTreeSet::new(),
             runs: HashMap::default(),
             fields: HashMap::default(),
             pending: BTreeMap::new(),
@@ -225,6 +228,7 @@ impl Table {
         if self.graph.is_too_high() || self.leads_nowhere() {
             return Err(inconsistent());
         }
+        self.check_depth()?;
         self.settle_dispatch()?;
         self.settle_contexts();
         self.compile()?;
@@ -284,6 +288,10 @@ impl Table {
             self.policies.insert(ix);
         }
         state.kind = kind;
+        match kind {
+            Some(ChainKind::Builtin(_)) => drop(self.bases.insert(ix)),
+            _ => drop(self.bases.remove(&ix)),
+        }
         self.listed.insert(ix);
         if self.edit_cut(ix, chain, ipsets)? {
             return Ok(());
@@ -414,6 +422,19 @@ impl Table {
                 _ => referred,
             }
         })
+    }
+
+    /// Refuses jumps that nest deeper below a built-in chain than the kernel follows.
+    fn check_depth(&self) -> Result<(), Error> {
+        if self.bases.iter().all(|base| usize::from(self.graph.height(*base)) <= wrap::MAX_DEPTH) {
+            return Ok(());
+        }
+        // Then the model alone nests as deep, which it can say better, or with the parts of a chain with long rules.
+        let highest = self.cuts.keys().max_by_key(|ix| (self.graph.height(**ix), **ix));
+        match highest.and_then(|ix| self.graph.at(*ix)) {
+            Some(node) => Err(Error::TooDeep { table: self.id, chain: node.name.clone() }),
+            None => Err(inconsistent()),
+        }
     }
 
     /// Compiles what is dirty, from below upwards.
