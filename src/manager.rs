@@ -22,7 +22,7 @@ use crate::apply::{Memory, Mode, Plan, Report, native};
 use crate::error::Error;
 use crate::kernel::{self, Kernel, Live};
 use crate::layout::Layout;
-use crate::wrap::{Model, ModelError};
+use crate::wrap::{Identity, Model, ModelError};
 
 /// Wrapped chains, and the kernel they are applied to.
 ///
@@ -51,6 +51,8 @@ pub struct Manager<K = Live> {
     kernel: K,
     layout: Layout,
     memory: Remembered,
+    /// The model that the memory is of.
+    of: Identity,
 }
 
 /// What is known of the kernel, in one layout or the other.
@@ -119,7 +121,8 @@ impl<K> Manager<K> {
     /// The same, in either layout.
     pub fn with_kernel_and_layout(model: Model, kernel: K, layout: Layout) -> Self {
         let memory = Remembered::new(&model, &layout);
-        Self { model, kernel, layout, memory }
+        let of = model.identity().same();
+        Self { model, kernel, layout, memory, of }
     }
 
     /// Where in the kernel the model goes.
@@ -134,7 +137,8 @@ impl<K> Manager<K> {
         &self.model
     }
 
-    /// What should stand, to be changed. Nothing happens before [`apply`](Manager::apply).
+    /// What should stand, to be changed. Nothing happens before [`apply`](Manager::apply). When another model takes its
+    /// place, an earlier copy of it for instance, everything is read and compared again.
     pub fn model_mut(&mut self) -> &mut Model {
         &mut self.model
     }
@@ -152,7 +156,7 @@ impl<K: Kernel> Manager<K> {
     /// # Errors
     /// [`Error`] names the rule at fault; model and kernel are as they were, and the call can be repeated.
     pub fn apply(&mut self) -> Result<Report, Error> {
-        self.memory.apply(&mut self.model, &mut self.kernel, Mode::Commit).map(|(_, report)| report)
+        self.transact(Mode::Commit).map(|(_, report)| report)
     }
 
     /// What [`apply`](Manager::apply) would change now.
@@ -160,7 +164,7 @@ impl<K: Kernel> Manager<K> {
     /// # Errors
     /// As [`apply`](Manager::apply), except that the kernel is not asked to take anything.
     pub fn plan(&mut self) -> Result<Plan, Error> {
-        self.memory.apply(&mut self.model, &mut self.kernel, Mode::Plan).map(|(plan, _)| plan)
+        self.transact(Mode::Plan).map(|(plan, _)| plan)
     }
 
     /// Lets the kernel validate what [`apply`](Manager::apply) would send, then drops it.
@@ -168,7 +172,15 @@ impl<K: Kernel> Manager<K> {
     /// # Errors
     /// As [`apply`](Manager::apply).
     pub fn check(&mut self) -> Result<(Plan, Report), Error> {
-        self.memory.apply(&mut self.model, &mut self.kernel, Mode::Check)
+        self.transact(Mode::Check)
+    }
+
+    fn transact(&mut self, mode: Mode) -> Result<(Plan, Report), Error> {
+        if self.of != *self.model.identity() {
+            self.of = self.model.identity().same();
+            self.memory = Remembered::new(&self.model, &self.layout);
+        }
+        self.memory.apply(&mut self.model, &mut self.kernel, mode)
     }
 
     /// Removes from the kernel all that this component has there, in one transaction: its chains, its rules in shared

@@ -50,6 +50,7 @@ pub use check::MAX_DEPTH;
 pub use entry::{Addition, Entry, Place, RuleKey};
 pub use error::{At, ModelError};
 pub use journal::Edits;
+pub(crate) use model::Identity;
 pub use model::{Builder, Deferral, Model};
 pub use naming::ChainKey;
 pub use profile::Profile;

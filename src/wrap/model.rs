@@ -5,11 +5,13 @@
 //!
 //! Invariant: what changed stays marked until [`Model::mark_applied`], which only a committed transaction calls: an
 //! apply that failed can be tried again.
+//! Invariant: these marks are of one model. A copy has another [`Identity`], as what is applied of one says nothing of the
+//! other.
 //!
 //! How it is tested: unit tests here, `tests/wrap.rs` against the behaviours of the reference.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::builtin::{TableId, TableKind};
 use super::check;
@@ -32,6 +34,29 @@ pub struct Model {
     ipv6: bool,
     tables: [Option<Box<Table>>; TABLES],
     deferrals: Arc<AtomicUsize>,
+    identity: Identity,
+}
+
+/// Tells a model from every other one, copies included.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The same one, to remember it.
+    pub(crate) fn same(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self::new()
+    }
 }
 
 /// How a [`Model`] is made.
@@ -142,7 +167,8 @@ impl Model {
 
     fn empty(naming: Naming, skeleton: Skeleton, ipv6: bool) -> Self {
         let tables = Default::default();
-        Self { naming: Arc::new(naming), skeleton, ipv6, tables, deferrals: Arc::default() }
+        let (deferrals, identity) = (Arc::default(), Identity::new());
+        Self { naming: Arc::new(naming), skeleton, ipv6, tables, deferrals, identity }
     }
 
     /// The component, or `None` when the model owns whole tables.
@@ -205,6 +231,11 @@ impl Model {
     /// The chains that changed since [`Model::mark_applied`], by table and name.
     pub fn dirty(&self) -> impl Iterator<Item = (TableId, &ChainName)> {
         self.tables().flat_map(|table| table.dirty().map(|name| (table.id(), name)))
+    }
+
+    /// Which model it is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Whether anything changed since [`Model::mark_applied`].

@@ -33,6 +33,21 @@ scenarios! {
         assert_eq!(connect().generation().unwrap(), generation);
     }
 
+    /// A caller that goes back to a copy of its model gets what the copy says.
+    fn a_model_that_is_put_in_place_of_another_is_applied(connect) {
+        let mut model = nova("nova-compute");
+        add_instance(&mut model, 1, 22);
+        let mut manager = Manager::with_kernel(model, connect());
+        settle(&mut manager);
+        let (copy, before) = (manager.model().clone(), text(connect()));
+        add_instance(manager.model_mut(), 2, 80);
+        add(manager.model_mut(), "$inst-1", "-p udp --dport 53 -j ACCEPT");
+        settle(&mut manager);
+        *manager.model_mut() = copy;
+        settle(&mut manager);
+        assert_eq!(text(connect()), before);
+    }
+
     /// What an earlier run left and nobody wants goes in the same transaction that brings the new state.
     fn leftovers_of_an_earlier_run_go(connect) {
         let mut first = nova("nova-compute");

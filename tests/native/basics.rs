@@ -62,6 +62,28 @@ scenarios! {
         assert_eq!(changed, canonical(&mut fresh, "nova-compute"));
     }
 
+    /// A caller that goes back to a copy of its model gets what the copy says, and so with another model altogether.
+    fn a_model_that_is_put_in_place_of_another_is_applied(connect) {
+        let mut manager = native(host(20), connect());
+        manager.apply().unwrap();
+        let fresh = |model: &Model| {
+            let mut fresh = native(model.clone(), Fake::new());
+            fresh.apply().unwrap();
+            canonical(&mut fresh.into_parts().1, "nova-compute")
+        };
+        let copy = manager.model().clone();
+        remove_chain(manager.model_mut(), "$inst-3");
+        add_instance(manager.model_mut(), 77, 443);
+        add(manager.model_mut(), "$inst-5", "-p udp --dport 53 -j ACCEPT");
+        manager.apply().unwrap();
+        for model in [copy, host(3), host(30)] {
+            *manager.model_mut() = model;
+            manager.apply().unwrap();
+            assert_eq!(canonical(&mut connect(), "nova-compute"), fresh(manager.model()));
+            settle(&mut manager);
+        }
+    }
+
     /// A new process takes over what stands and sends the claim of each table, and no more.
     fn a_restart_sends_nothing_but_its_claim(connect) {
         let model = host(40);
