@@ -1,6 +1,7 @@
 //! Names: checked once at the edge, trusted everywhere after.
 //!
-//! Owns: the length and character rules of table, chain, wrap and interface names, sets and comments.
+//! Owns: the length and character rules of table, chain, wrap and interface names, sets and comments; hardware
+//! addresses.
 //! Never: guesses or shortens; a name that does not fit is an error that says what fits.
 //!
 //! Invariant: no name that is given to us holds a control character or white space. Names that the kernel shows us can
@@ -12,12 +13,15 @@
 //! Where the truth is: `NFT_NAME_MAXLEN` (255 characters, `net/netfilter/nf_tables_api.c`), `XT_EXTENSION_MAXNAMELEN`
 //! (28 characters, what iptables takes), `IFNAMSIZ` (15), `IPSET_MAXNAMELEN` (31).
 
+mod mac;
 pub mod text;
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use thiserror::Error;
+
+pub use mac::{MacAddress, MacAddressError};
 
 /// Why a word cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
