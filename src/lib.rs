@@ -71,6 +71,7 @@ pub mod compile;
 pub mod error;
 pub mod kernel;
 pub mod layout;
+pub mod linux_net;
 mod manager;
 pub mod manual;
 pub mod name;

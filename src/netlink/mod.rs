@@ -9,6 +9,7 @@ pub mod header;
 pub mod ipset;
 pub mod message;
 pub mod namespace;
+pub mod packet;
 pub mod request;
 pub mod socket;
 pub mod transport;
