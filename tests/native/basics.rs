@@ -16,6 +16,25 @@ use crate::lab::Lab;
 use crate::world::*;
 
 scenarios! {
+    /// Two chains that the hooks lead to, and a jump between them that turns round: no kernel takes that for a loop.
+    fn a_jump_turns_round(connect) {
+        let mut manager = native(nova("nova-compute"), connect());
+        let model = manager.model_mut();
+        for chain in ["$left", "$right"] {
+            add_chain(model, chain);
+            add(model, chain, "-p tcp --dport 22 -j ACCEPT");
+            add(model, "$local", &format!("-j {chain}"));
+        }
+        add(model, "$left", "-s 192.0.2.1 -j $right");
+        settle(&mut manager);
+        for (from, to) in [("$left", "$right"), ("$right", "$left"), ("$left", "$right")] {
+            let model = manager.model_mut();
+            assert!(remove(model, from, &format!("-s 192.0.2.1 -j {to}")));
+            add(model, to, &format!("-s 192.0.2.1 -j {from}"));
+            settle(&mut manager);
+        }
+    }
+
     /// Everything stands after one transaction, and stays.
     fn a_host_is_loaded_at_once_and_then_left_alone(connect) {
         let mut manager = native(host(40), connect());
