@@ -24,6 +24,8 @@ mod names;
 mod objects;
 #[path = "kernel/random.rs"]
 mod random;
+#[path = "kernel/running.rs"]
+mod running;
 #[path = "kernel/scenarios.rs"]
 mod scenarios;
 #[path = "kernel/session.rs"]

@@ -10,17 +10,26 @@ use nftwrap::transaction::{Batch, RuleHead, RuleVerb};
 
 use crate::lab::Lab;
 use crate::objects::*;
+use crate::running;
 use crate::session::{Session, difference};
 
 /// Runs a scenario on the fake, and on the running kernel where it may, and compares the logs.
 fn on_both(name: &str, scenario: impl Fn(&mut Session<'_>)) {
+    let lab = Lab::new(&[]);
+    let points_at_policies = Lab::new(&[]).is_none_or(|lab| running::points_at_policies(&mut lab.kernel()));
     let mut fake = Fake::new();
-    let mut session = Session::new(&mut fake);
+    let mut session = Session { points_at_policies, ..Session::new(&mut fake) };
     scenario(&mut session);
     let of_fake = session.log;
-    let Some(lab) = Lab::new(&[]) else { return };
+    let Some(lab) = lab else { return };
+    running::load_modules();
+    // In a namespace of its own: it uses up handles.
+    let differs = Lab::new(&[]).and_then(|lab| running::differs(&mut lab.kernel(), name));
+    if let Some(difference) = differs {
+        return eprintln!("not beside this kernel: {difference}");
+    }
     let mut live = lab.kernel();
-    let mut session = Session::new(&mut live);
+    let mut session = Session { points_at_policies, ..Session::new(&mut live) };
     scenario(&mut session);
     let difference = difference(&of_fake, &session.log);
     assert!(difference.is_empty(), "{name}\n{difference}");

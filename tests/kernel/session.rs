@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use nftwrap::kernel::{CommitError, Errno, Kernel};
+use nftwrap::kernel::{CommitError, Errno, Kernel, Rejection};
 use nftwrap::nft::{self, Family, listing};
 use nftwrap::transaction::Batch;
 
@@ -12,11 +12,13 @@ pub(crate) const FAMILIES: [Family; 4] = [Family::Ip, Family::Ip6, Family::Inet,
 pub(crate) struct Session<'k> {
     pub(crate) kernel: &'k mut dyn Kernel,
     pub(crate) log: String,
+    /// Whether the log has the places of attributes that their policies refuse.
+    pub(crate) points_at_policies: bool,
 }
 
 impl<'k> Session<'k> {
     pub(crate) fn new(kernel: &'k mut dyn Kernel) -> Self {
-        Self { kernel, log: String::new() }
+        Self { kernel, log: String::new(), points_at_policies: true }
     }
 
     /// Commits what `fill` puts into a batch; logs the outcome and the ruleset after it. Returns the errno of each
@@ -31,11 +33,12 @@ impl<'k> Session<'k> {
         let sealed = batch.seal().unwrap();
         let before = self.kernel.generation().unwrap();
         // What a check says is what the commit then says, and it changes nothing.
-        let checked = outcome(self.kernel.check(&sealed).err().as_ref());
+        let error = self.kernel.check(&sealed).err();
+        let checked = self.outcome(error.as_ref());
         assert_eq!(self.kernel.generation().unwrap(), before, "a check moves no generation");
         let error = self.kernel.commit(&sealed).err();
         let moved = self.kernel.generation().unwrap().wrapping_sub(before);
-        let committed = outcome(error.as_ref());
+        let committed = self.outcome(error.as_ref());
         writeln!(self.log, "commit: {committed}; check: {checked}; generation +{moved}").unwrap();
         let snapshot = snapshot(self.kernel);
         self.log.push_str(&snapshot);
@@ -55,18 +58,19 @@ impl<'k> Session<'k> {
     pub(crate) fn bad(&mut self, expected: &[(usize, Errno)], fill: impl FnOnce(&mut Batch)) {
         assert_eq!(self.commit(fill), expected, "{}", self.log);
     }
-}
 
-fn outcome(error: Option<&CommitError>) -> String {
-    match error {
-        None => "ok".to_owned(),
-        Some(CommitError::Refused(rejections)) => rejections
-            .iter()
-            .map(|r| format!("[{} {} at {:?}]", r.seq, r.errno.name().unwrap_or("?"), r.offset))
-            .collect::<Vec<_>>()
-            .join(" "),
-        Some(CommitError::Stale { .. }) => "stale".to_owned(),
-        Some(other) => panic!("{other}"),
+    fn outcome(&self, error: Option<&CommitError>) -> String {
+        let place = |r: &Rejection| r.offset.filter(|_| self.points_at_policies || r.errno != Errno::RANGE);
+        match error {
+            None => "ok".to_owned(),
+            Some(CommitError::Refused(rejections)) => rejections
+                .iter()
+                .map(|r| format!("[{} {} at {:?}]", r.seq, r.errno.name().unwrap_or("?"), place(r)))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Some(CommitError::Stale { .. }) => "stale".to_owned(),
+            Some(other) => panic!("{other}"),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nftwrap::apply::Fallback;
-use nftwrap::kernel::{Fake, Kernel};
+use nftwrap::kernel::{Fake, Kernel, probe};
 use nftwrap::layout::{Layout, Native};
 use nftwrap::nft::{Chain, Family, Table, TableFlags};
 use nftwrap::{Error, Manager};
@@ -132,10 +132,13 @@ fn chains<K: Kernel>(kernel: &mut K) -> Vec<String> {
 #[test]
 fn nft_flush_ruleset_passes_an_owned_table_by() {
     let Some(lab) = Lab::new(&["nft"]) else { return };
+    // da5141bbe0c2 (Linux 6.9); without it the tables are plain, and go with all others.
+    let closed = probe::outliving_tables(&mut lab.kernel()).unwrap();
     let mut manager = native(host(20), lab.kernel());
     manager.apply().unwrap();
-    if table(&mut lab.kernel()).owner.is_none() {
-        return crate::lab::skip("this kernel has no tables with an owner that persist");
+    assert_eq!(table(&mut lab.kernel()).owner.is_some(), closed);
+    if !closed {
+        return;
     }
     let before = chains(&mut lab.kernel());
     lab.run("nft add table ip stray; nft flush ruleset");
