@@ -1,14 +1,22 @@
 //! What is asked of the kernel, and which privilege it takes.
 //!
-//! Everything is tested on Linux 6.18, x86-64. Older kernels are not tested; the versions below say where a feature
-//! came in. Features are found by asking ([`probe`](crate::kernel::probe)), never by the version's number: distributions
-//! carry features back.
+//! Features are found by asking ([`probe`](crate::kernel::probe)), never by the version's number: distributions carry
+//! features back. The versions below say where a feature came in.
+//!
+//! | kernel, x86-64 | tested |
+//! |---|---|
+//! | 6.18, everything built in | all tests, packets and benches |
+//! | 6.12, Debian's for virtual machines, with modules | the tests of `tests/vm/tests.list`: socket and live kernel, the fake beside the kernel, expressions, both layouts, packets, and the stock tools beside us |
+//! | 6.1, the same | the same; the tables of the native layout have no owner |
+//! | others | not |
+//!
+//! `tests/vm/run` has the older ones, in virtual machines.
 //!
 //! | feature | since | used for | how it is found |
 //! |---|---|---|---|
 //! | nf_tables, families ip and ip6 | 3.13 | everything | a dump answers |
 //! | `nft_compat` (xt matches and targets) | 3.13 (0ca743a55991) | matches and targets without a native form | [`probe::xt_revision`](crate::kernel::probe::xt_revision): `NFNL_MSG_COMPAT_GET`, per name and revision |
-//! | extended acknowledgements | 4.12 | text and place of an error | not probed: without it errors are only a number |
+//! | extended acknowledgements | 4.12 | text and place of an error | not probed: without it errors are only a number, as those about the length of a value are up to 6.12 |
 //! | generation in a batch | 4.11 (8c4d4e8b5626) | the guard against lost updates | `batch_generation` of [`Features`](crate::kernel::probe::Features): a batch of a wrong generation must be refused |
 //! | user data of chains | 5.10 (002f21765320) | a chain says whose it is | `chain_userdata`: too much of it must be refused |
 //! | tables with an owner | 5.12 (6001a930ce03) | with the next one | `table_owner`: a batch that is checked and dropped |
