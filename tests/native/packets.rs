@@ -4,7 +4,7 @@
 
 use std::net::UdpSocket;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use nftwrap::Manager;
@@ -84,9 +84,10 @@ impl Net {
         socket.recv(&mut [0; 8]).is_ok()
     }
 
-    /// Sends to both ports, one question to the open one after the other, until `work` is done.
-    fn during(&self, work: impl FnOnce()) -> Stream {
-        let (done, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    /// Sends to both ports, one question to the open one after the other, until `work` is done, which is given the number
+    /// of questions so far.
+    fn during(&self, work: impl FnOnce(&AtomicU32)) -> Stream {
+        let (done, over, sent) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
         let (echo, closed) = (self.server(OPEN), self.server(CLOSED));
         echo.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         closed.set_nonblocking(true).unwrap();
@@ -105,6 +106,7 @@ impl Net {
                     let mut answer = [0; 4];
                     let answered = asked && client.recv(&mut answer).is_ok() && answer == question;
                     stream.lost += u32::from(!answered);
+                    sent.store(stream.sent, Ordering::Relaxed);
                 }
                 over.store(true, Ordering::Relaxed);
                 stream
@@ -119,7 +121,7 @@ impl Net {
             });
             // Also when the work fails, so that the scope ends.
             let end = End(&done);
-            work();
+            work(&sent);
             drop(end);
             sender.join().unwrap()
         });
@@ -174,7 +176,7 @@ fn filtering_goes_on_across_restarts() {
     let Some(net) = Net::new() else { return };
     let mut manager = native(server(0), net.server.kernel());
     manager.apply().unwrap();
-    let stream = net.during(|| {
+    let stream = net.during(|_| {
         for round in 0..24_u16 {
             let (model, kernel) = manager.into_parts();
             // Nobody owns the tables now.
@@ -195,7 +197,7 @@ fn filtering_goes_on_while_rules_change() {
     let Some(net) = Net::new() else { return };
     let mut manager = native(server(0), net.server.kernel());
     manager.apply().unwrap();
-    let stream = net.during(|| {
+    let stream = net.during(|_| {
         for round in 0..30_u16 {
             let rule = format!("-p tcp --dport {} -j ACCEPT", 7000 + round);
             // Of all chains that are the client's, too: the one that they share is filled anew.
@@ -221,9 +223,14 @@ fn filtering_goes_on_when_the_layout_changes() {
     let mut first = native(server(0), net.server.kernel());
     first.apply().unwrap();
     let changes = 12;
-    let stream = net.during(|| {
+    let stream = net.during(|sent| {
         let mut kernel = first.into_parts().1;
         for round in 0..changes {
+            // Packets flow between changes, also after one that was waited for in vain.
+            let next = sent.load(Ordering::Relaxed) + 10;
+            while sent.load(Ordering::Relaxed) < next {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let mut manager = if round % 2 == 0 {
                 Manager::with_kernel(server(round), kernel)
             } else {
