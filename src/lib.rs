@@ -43,6 +43,7 @@
 //! | 3 | [`wrap`] | wrapped chains: the wanted state | no |
 //! | 2 | [`rule`] | an iptables rule as a value | no |
 //! | 1 | [`nft`] | tables, chains, rules, sets, expressions as the kernel has them | no |
+//! | 1 | [`rtnl`] | links, addresses, routes and neighbours of a namespace | through neli |
 //! | 0 | [`netlink`] | attributes, messages, the socket, namespaces | `socket`, `namespace` |
 //!
 //! Rule text, save files, the string API and the command are in the crate `nftwrap-compat`.
@@ -77,6 +78,7 @@ pub mod manual;
 pub mod name;
 pub mod netlink;
 pub mod nft;
+pub mod rtnl;
 pub mod rule;
 pub mod ruleset;
 pub mod transaction;

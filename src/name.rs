@@ -233,7 +233,7 @@ macro_rules! kernel_names {
     };
 }
 
-kernel_names!(TableName, ChainName, SetName, IpsetName);
+kernel_names!(TableName, ChainName, SetName, IpsetName, InterfaceName);
 
 impl TableName {
     /// A name that stands in this crate's own source and needs no check.

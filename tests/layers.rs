@@ -13,7 +13,7 @@ use source::{Source, sources};
 const LAYERS: &[&[&str]] = &[
     &["name"],
     &["netlink"],
-    &["nft"],
+    &["nft", "rtnl"],
     &["rule"],
     &["wrap"],
     &["compile"],

@@ -9,7 +9,6 @@
 //!
 //! Where the truth is: `net/netfilter/nfnetlink.c` and `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
-mod errno;
 mod error;
 pub mod fake;
 mod live;
@@ -18,10 +17,11 @@ pub mod probe;
 
 use std::time::Duration;
 
-pub use errno::Errno;
 pub use error::{CommitError, Error, Rejection};
 pub use fake::Fake;
 pub use live::Live;
+
+pub use crate::netlink::errno::Errno;
 
 use crate::name::{ChainName, IpsetName, SetName, TableName};
 use crate::nft::{Chain, Element, Family, Object, Rule, Set, Table};

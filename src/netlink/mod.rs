@@ -5,6 +5,7 @@
 
 pub mod ack;
 pub mod attr;
+pub mod errno;
 pub mod header;
 pub mod ipset;
 pub mod message;

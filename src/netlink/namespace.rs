@@ -161,6 +161,16 @@ impl Namespace {
         })?
     }
 
+    /// The same namespace, as a handle that has a descriptor.
+    pub(crate) fn with_descriptor(&self) -> Result<Self, NamespaceError> {
+        if self.fd.is_some() { Ok(self.clone()) } else { Self::pinned() }
+    }
+
+    /// The descriptor by which the kernel is told of this namespace; `None` for the caller's own.
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        self.fd.as_ref().map(|fd| fd.as_raw_fd())
+    }
+
     fn open(name: &str, path: PathBuf) -> Result<Self, NamespaceError> {
         let file = File::open(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => NamespaceError::Missing { name: name.to_owned(), path: path.clone() },

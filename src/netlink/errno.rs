@@ -14,7 +14,7 @@ macro_rules! errnos {
                 pub const $name: Self = Self(libc::$value);
             )*
 
-            /// The C name and what it means to nf_tables; `None` for a number that nf_tables does not use.
+            /// The C name and what it means to nf_tables and rtnetlink; `None` for a number that neither uses.
             fn known(self) -> Option<(&'static str, &'static str)> {
                 $(if self == Self::$name { return Some((stringify!($value), $meaning)); })*
                 None
@@ -41,6 +41,15 @@ errnos! {
     OPNOTSUPP = EOPNOTSUPP "not supported",
     AFNOSUPPORT = EAFNOSUPPORT "no such family",
     NOBUFS = ENOBUFS "the receive buffer overflowed",
+    SRCH = ESRCH "no such route or process",
+    NXIO = ENXIO "no such device or address",
+    NODEV = ENODEV "no such device",
+    NOTUNIQ = ENOTUNIQ "the name is not unique",
+    ADDRINUSE = EADDRINUSE "the address is in use",
+    ADDRNOTAVAIL = EADDRNOTAVAIL "no such address",
+    NETDOWN = ENETDOWN "the device is down",
+    NETUNREACH = ENETUNREACH "the network is unreachable",
+    HOSTUNREACH = EHOSTUNREACH "the gateway is unreachable",
 }
 
 impl Errno {
