@@ -1,3 +1,31 @@
-//! The host's side of networks: what nova-network did with commands, as calls.
+//! Layer 10: the host's side of guests' networks, as nova-network and nova-compute plumb it: devices, bridges, VLANs,
+//! gateways, addresses, settings of the kernel, and the rules and programs that belong to them.
+//!
+//! Owns: the order of the steps, what is tolerated, and the way back when a step fails.
+//! Never: runs a program, other than dnsmasq and radvd themselves; reads options from anywhere: what nova takes from its
+//! configuration is a parameter here, or a plain struct with nova's defaults.
+//!
+//! Everything works in the namespace of the [`Rtnl`](crate::rtnl::Rtnl) it is given, and leaves the caller's alone.
+//! Callers that share a host need no lock: each function takes "it is there already" and "it is gone already" from the
+//! kernel for success, so whoever comes second finds the work done. Nothing else is tolerated, and no missing privilege.
+//!
+//! Invariant: called twice, a function leaves the same state as called once; interrupted and called again, it goes on.
+//! Invariant: what carries the host's own traffic is added at its new place before it is deleted at the old one, as far
+//! as the kernel lets it, and a failure in between puts everything back.
+//!
+//! Where the truth is: nova's `network/linux_net.py` for what has to be true at the end; the kernel for how to get there.
+//! Differences are listed in [`manual::parity`](crate::manual::parity).
+//!
+//! How tested: `tests/linux_net`, in namespaces of the tests' own with veth pairs for network cards, beside what `ip`
+//! shows; failures in the middle are those of devices that cannot take what they are given.
 
 pub mod announce;
+pub mod bridge;
+pub mod device;
+mod error;
+mod relocate;
+mod steps;
+pub mod sysctl;
+pub mod vlan;
+
+pub use error::Error;

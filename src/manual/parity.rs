@@ -108,3 +108,25 @@
 //!   the kernel with `zero`; we read the chain that is meant, and remember what was counted.
 //! - **`apply` under deferral.** Returns a report that says so, where the originals return nothing.
 //! - **Unknown chains and rules on removal.** The originals log; we return `false`, and the caller logs.
+//!
+//! # Host plumbing
+//!
+//! - **Another bridge's port.** nova takes "already a member of a bridge" for success, whichever bridge that is, and goes on
+//!   to take the interface's addresses (2.8); we refuse when it is another one, and name it.
+//! - **Moving addresses.** nova deletes first, parses what `ip` prints, and is cut off when that is refused half-way (7.24);
+//!   we add before we delete, keep every flag, lifetime and attribute, and put all of it back when a step fails.
+//! - **What moves.** nova moves IPv4 addresses and the IPv4 routes of the main table that have a gateway; the kernel drops
+//!   the others with the last address. We move global addresses of both families and every route that is no link-local
+//!   one, from all tables and with all ways.
+//! - **`remove_bridge`.** nova leaves the host without them (7.27); we give them back to the interface that is named,
+//!   except those of the network that is passed along.
+//! - **`net_attrs`.** Ignored by nova since diablo, against its own documentation; we honour it when it is given.
+//! - **A device that is no bridge** is an error for us where nova would enslave to it or delete it.
+//! - **First address.** nova removes all addresses of a gateway before it adds them again; we take one after the other, with
+//!   a spare for each that ends by itself, so that the device always has one and keeps its routes.
+//! - **Tolerance.** nova tolerates exit code 2, which is any refusal (7.25); we tolerate `EEXIST` on adding, and what says
+//!   that it is gone on removal.
+//! - **Locks.** nova holds a lock for bridges, one for VLANs and one for gateways; each step here takes another agent's
+//!   work for its own, so there is none.
+//! - **`create_tap_dev`.** nova makes the device and then sets it up, so one that was interrupted stays half-made; ours
+//!   becomes persistent last. There is no second try by `tunctl`: both make the same system call.

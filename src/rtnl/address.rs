@@ -244,7 +244,8 @@ impl Address {
 }
 
 impl Rtnl {
-    /// All addresses of all devices; those of one device and family in the order in which the kernel uses them.
+    /// All addresses of all devices; those of one device and family in the order in which the kernel uses them. An IPv4
+    /// address that is added comes last of its scope, an IPv6 address first.
     ///
     /// # Errors
     /// [`Error`] when the kernel cannot be asked, or refuses.

@@ -11,5 +11,8 @@
 #[path = "../support/lab.rs"]
 mod lab;
 
+mod bridge;
+mod device;
 mod rtnl;
+mod vlan;
 mod world;

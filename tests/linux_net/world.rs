@@ -72,6 +72,16 @@ impl World {
         shown.lines().filter(ours).map(|line| line.trim().to_owned()).collect()
     }
 
+    /// Gives the network card what nova's card had: an address, a default route and a static one.
+    pub(crate) fn with_routes(self) -> Self {
+        self.run(
+            "ip addr add 172.16.5.10/24 brd + dev eth0
+             ip route add default via 172.16.5.1
+             ip route add 198.51.100.0/24 via 172.16.5.254 proto static",
+        );
+        self
+    }
+
     /// Everything that a test may not change: links, addresses, routes.
     pub(crate) fn state(&self) -> String {
         self.run(
