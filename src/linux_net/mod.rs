@@ -23,6 +23,7 @@ pub mod announce;
 pub mod bridge;
 pub mod device;
 mod error;
+pub mod gateway;
 mod relocate;
 mod steps;
 pub mod sysctl;

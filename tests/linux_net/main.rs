@@ -13,6 +13,7 @@ mod lab;
 
 mod bridge;
 mod device;
+mod gateway;
 mod rtnl;
 mod vlan;
 mod world;

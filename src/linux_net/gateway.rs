@@ -1,0 +1,134 @@
+//! The device by which guests leave their network, and on which dnsmasq listens.
+
+use ipnetwork::IpNetwork;
+
+use super::bridge::NetAttrs;
+use super::steps::Steps;
+use super::{Error, sysctl};
+use crate::name::InterfaceName;
+use crate::rtnl::{Address, Family, Lifetimes, Link, Rtnl, Scope, Tolerate};
+
+/// The setting that makes a host a router.
+const FORWARDING: &str = "net/ipv4/ip_forward";
+/// How long an address is kept in a spare place at most, in seconds, should nobody take it away.
+const SPARE: u32 = 10;
+
+/// Makes a device the gateway of a network: forwarding is on, and the address of the network's DHCP server is the first
+/// of the device, because dnsmasq answers only from that one. The other addresses keep their order behind it, and no
+/// route is lost. IPv6 gets the network's prefix as an address, if it has one. Whether an IPv4 address was changed.
+///
+/// # Errors
+/// [`Error::BadValue`] when the network has no DHCP server; [`Error::Setting`]; [`Error::Rtnl`], `ENODEV` when the device
+/// is not there. The addresses and routes are then what they were.
+pub fn initialize_gateway_device(rtnl: &mut Rtnl, device: &InterfaceName, network: &NetAttrs) -> Result<bool, Error> {
+    sysctl::ensure(rtnl.namespace(), FORWARDING, "1")?;
+    let link = rtnl.require_link(device)?;
+    let server = network.dhcp_server.ok_or_else(|| Error::BadValue {
+        what: "network",
+        value: network.cidr.to_string(),
+        problem: "has no DHCP server",
+    })?;
+    let wanted = network.v4(&link, server)?;
+    let old = listed(rtnl, &link)?;
+    let is_first = old.first().is_some_and(|first| first.network == wanted.network);
+    let v6 = network.v6(&link);
+    let is_new = match &v6 {
+        Some(address) => !rtnl.addresses_of(link.index)?.iter().any(|other| other.is_same(address)),
+        None => false,
+    };
+    if let Some(address) = &v6 {
+        rtnl.replace_address(address)?;
+    }
+    if is_first {
+        return Ok(false);
+    }
+    if let Err(error) = make_first(rtnl, device, &link, &wanted, &old) {
+        if let Some(address) = v6.filter(|_| is_new) {
+            rtnl.delete_address(&address).or_missing()?;
+        }
+        return Err(error);
+    }
+    Ok(true)
+}
+
+/// The global IPv4 addresses of a device, in order.
+fn listed(rtnl: &mut Rtnl, link: &Link) -> Result<Vec<Address>, Error> {
+    let mut addresses = rtnl.addresses_of(link.index)?;
+    addresses.retain(|address| address.scope == Scope::GLOBAL && address.family() == Family::V4);
+    Ok(addresses)
+}
+
+/// A new address comes last, and the kernel knows no other place; so the others are taken away and added again, one after
+/// the other. The new address is there before the first of them goes, and a spare of each stays meanwhile: the host
+/// answers, connections live on, and the device never loses its last address, with which all its routes would go.
+fn make_first(
+    rtnl: &mut Rtnl,
+    device: &InterfaceName,
+    link: &Link,
+    wanted: &Address,
+    old: &[Address],
+) -> Result<(), Error> {
+    let routes = rtnl.routes_of(link.index)?;
+    let others: Vec<Address> = old.iter().filter(|address| !address.is_same(wanted)).cloned().collect();
+    let done = Steps::run(rtnl, &[device], |steps| {
+        steps.add_address(wanted)?;
+        for address in &others {
+            renew(steps, wanted, address)?;
+        }
+        // With the first address of a network others may have gone.
+        for address in &others {
+            steps.rtnl().add_address(address).or_exists()?;
+        }
+        Ok(steps.restore_routes(&routes)?)
+    });
+    if done.is_err() {
+        // All are there again, but those that were renewed are behind the others.
+        reorder(rtnl, link, old)?;
+        Steps::run(rtnl, &[], |steps| Ok(steps.restore_routes(&routes)?))?;
+    }
+    done
+}
+
+/// Takes an address away and adds it again, so that it is the last.
+fn renew(steps: &mut Steps<'_>, first: &Address, address: &Address) -> Result<(), Error> {
+    let spare = spare(address);
+    if let Some(spare) = &spare {
+        steps.rtnl().add_address(spare).or_exists()?;
+    }
+    steps.delete_address(address)?;
+    // When both are of one network, the first one may have taken the other with it.
+    steps.rtnl().add_address(first).or_exists()?;
+    steps.rtnl().add_address(address).or_exists()?;
+    if let Some(spare) = &spare {
+        steps.rtnl().delete_address(spare).or_missing()?;
+    }
+    Ok(())
+}
+
+/// The address alone, out of the way of whoever asks for global ones. It ends by itself.
+fn spare(address: &Address) -> Option<Address> {
+    (address.network.prefix() != 32).then(|| Address {
+        network: IpNetwork::from(address.network.ip()),
+        peer: None,
+        scope: Scope::LINK,
+        broadcast: None,
+        label: None,
+        metric: None,
+        lifetimes: Lifetimes { preferred: SPARE, valid: SPARE },
+        ..address.clone()
+    })
+}
+
+/// Brings addresses that are there into an order, as far as the kernel takes it: those from the first that is out of
+/// place on are renewed.
+fn reorder(rtnl: &mut Rtnl, link: &Link, wanted: &[Address]) -> Result<(), Error> {
+    let now = listed(rtnl, link)?;
+    let in_place = wanted.iter().zip(&now).take_while(|(wanted, now)| wanted.is_same(now)).count();
+    let (Some(first), Some(rest)) = (wanted.first(), wanted.get(in_place..)) else { return Ok(()) };
+    Steps::run(rtnl, &[], |steps| {
+        for address in rest {
+            renew(steps, if in_place == 0 { address } else { first }, address)?;
+        }
+        Ok(())
+    })
+}
