@@ -27,6 +27,7 @@ pub mod gateway;
 mod relocate;
 mod steps;
 pub mod sysctl;
+pub mod tap;
 pub mod vlan;
 
 pub use error::Error;

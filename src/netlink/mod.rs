@@ -13,4 +13,5 @@ pub mod namespace;
 pub mod packet;
 pub mod request;
 pub mod socket;
+pub mod tap;
 pub mod transport;

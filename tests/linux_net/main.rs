@@ -15,5 +15,6 @@ mod bridge;
 mod device;
 mod gateway;
 mod rtnl;
+mod tap;
 mod vlan;
 mod world;
