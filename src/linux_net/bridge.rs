@@ -72,7 +72,7 @@ pub fn ensure_bridge(
     interface: Option<&InterfaceName>,
     net_attrs: Option<&NetAttrs>,
 ) -> Result<(), Error> {
-    let devices: Vec<&InterfaceName> = interface.into_iter().collect();
+    let devices: Vec<&InterfaceName> = interface.into_iter().chain([bridge]).collect();
     Steps::run(rtnl, &devices, |steps| {
         let link = ensure_device(steps, bridge)?;
         if let Some(net_attrs) = net_attrs {
@@ -134,7 +134,8 @@ pub fn remove_bridge(
     interface: Option<&InterfaceName>,
     net_attrs: Option<&NetAttrs>,
 ) -> Result<bool, Error> {
-    Steps::run(rtnl, &[bridge], |steps| {
+    let devices: Vec<&InterfaceName> = interface.into_iter().chain([bridge]).collect();
+    Steps::run(rtnl, &devices, |steps| {
         let Some(link) = steps.rtnl().link(bridge)? else { return Ok(false) };
         if !link.is_bridge() {
             return Err(Error::NotABridge { device: bridge.clone() });

@@ -6,7 +6,7 @@ use super::bridge::NetAttrs;
 use super::steps::Steps;
 use super::{Error, sysctl};
 use crate::name::InterfaceName;
-use crate::rtnl::{Address, Family, Lifetimes, Link, Rtnl, Scope, Tolerate};
+use crate::rtnl::{Address, Family, Lifetimes, Link, Route, Rtnl, Scope, Tolerate};
 
 /// The setting that makes a host a router.
 const FORWARDING: &str = "net/ipv4/ip_forward";
@@ -42,7 +42,7 @@ pub fn initialize_gateway_device(rtnl: &mut Rtnl, device: &InterfaceName, networ
     if is_first {
         return Ok(false);
     }
-    if let Err(error) = make_first(rtnl, device, &link, &wanted, &old) {
+    if let Err(error) = make_first(rtnl, &link, &wanted, &old) {
         if let Some(address) = v6.filter(|_| is_new) {
             rtnl.delete_address(&address).or_missing()?;
         }
@@ -61,16 +61,14 @@ fn listed(rtnl: &mut Rtnl, link: &Link) -> Result<Vec<Address>, Error> {
 /// A new address comes last, and the kernel knows no other place; so the others are taken away and added again, one after
 /// the other. The new address is there before the first of them goes, and a spare of each stays meanwhile: the host
 /// answers, connections live on, and the device never loses its last address, with which all its routes would go.
-fn make_first(
-    rtnl: &mut Rtnl,
-    device: &InterfaceName,
-    link: &Link,
-    wanted: &Address,
-    old: &[Address],
-) -> Result<(), Error> {
+///
+/// A process that is killed between the two requests for one of them leaves that one address away.
+fn make_first(rtnl: &mut Rtnl, link: &Link, wanted: &Address, old: &[Address]) -> Result<(), Error> {
     let routes = rtnl.routes_of(link.index)?;
-    let others: Vec<Address> = old.iter().filter(|address| !address.is_same(wanted)).cloned().collect();
-    let done = Steps::run(rtnl, &[device], |steps| {
+    let mut others: Vec<Address> = old.iter().filter(|address| !address.is_same(wanted)).cloned().collect();
+    // One of the same network takes the wanted address with it when it goes, so it goes before any other steps back.
+    others.sort_by_key(|address| !is_one_network(address, wanted));
+    let done = Steps::run(rtnl, &[], |steps| {
         steps.add_address(wanted)?;
         for address in &others {
             renew(steps, wanted, address)?;
@@ -82,18 +80,20 @@ fn make_first(
         Ok(steps.restore_routes(&routes)?)
     });
     if done.is_err() {
-        // All are there again, but those that were renewed are behind the others.
-        reorder(rtnl, link, old)?;
-        Steps::run(rtnl, &[], |steps| Ok(steps.restore_routes(&routes)?))?;
+        put_back(rtnl, link, old, &routes)?;
     }
     done
+}
+
+fn is_one_network(one: &Address, other: &Address) -> bool {
+    one.network.network() == other.network.network() && one.network.prefix() == other.network.prefix()
 }
 
 /// Takes an address away and adds it again, so that it is the last.
 fn renew(steps: &mut Steps<'_>, first: &Address, address: &Address) -> Result<(), Error> {
     let spare = spare(address);
     if let Some(spare) = &spare {
-        steps.rtnl().add_address(spare).or_exists()?;
+        steps.add_address(spare)?;
     }
     steps.delete_address(address)?;
     // When both are of one network, the first one may have taken the other with it.
@@ -119,16 +119,22 @@ fn spare(address: &Address) -> Option<Address> {
     })
 }
 
-/// Brings addresses that are there into an order, as far as the kernel takes it: those from the first that is out of
-/// place on are renewed.
-fn reorder(rtnl: &mut Rtnl, link: &Link, wanted: &[Address]) -> Result<(), Error> {
-    let now = listed(rtnl, link)?;
-    let in_place = wanted.iter().zip(&now).take_while(|(wanted, now)| wanted.is_same(now)).count();
-    let (Some(first), Some(rest)) = (wanted.first(), wanted.get(in_place..)) else { return Ok(()) };
+/// After a failure: all addresses in their order, as far as the kernel takes it, and all routes. Those that were renewed
+/// are behind the others, so those from the first that is out of place on are renewed as well.
+fn put_back(rtnl: &mut Rtnl, link: &Link, old: &[Address], routes: &[Route]) -> Result<(), Error> {
     Steps::run(rtnl, &[], |steps| {
-        for address in rest {
-            renew(steps, if in_place == 0 { address } else { first }, address)?;
+        for address in old {
+            steps.rtnl().add_address(address).or_exists()?;
         }
-        Ok(())
+        let now = listed(steps.rtnl(), link)?;
+        let in_place = old.iter().zip(&now).take_while(|(old, now)| old.is_same(now)).count();
+        for address in old.get(in_place..).unwrap_or_default() {
+            // What stands in front of it is in place, or is itself.
+            renew(steps, if in_place == 0 { address } else { old.first().unwrap_or(address) }, address)?;
+        }
+        for address in old {
+            steps.rtnl().add_address(address).or_exists()?;
+        }
+        Ok(steps.restore_routes(routes)?)
     })
 }

@@ -17,7 +17,7 @@
 //! Differences are listed in [`manual::parity`](crate::manual::parity).
 //!
 //! How tested: `tests/linux_net`, in namespaces of the tests' own with veth pairs for network cards, beside what `ip`
-//! shows; failures in the middle are those of devices that cannot take what they are given.
+//! shows; each change in turn is made to fail ([`Fault`](crate::rtnl::Fault)), alone and with all that follow.
 
 pub mod announce;
 pub mod bridge;

@@ -1,9 +1,9 @@
 //! Moving the host's own addresses and routes from one device to another: from an interface to its bridge, and back.
 //!
 //! The addresses are added at the new device before anything is deleted at the old one; so are the routes, since the
-//! kernel keeps several of one destination. Deleting the last address of a device drops what is left of its routes, and
-//! with an address go routes that name it as their source, on whatever device; so what the new device should have is
-//! noted before the deletions, and looked after at the end.
+//! kernel keeps several of one destination. It drops routes with the last address of a device, and may drop those that
+//! name a deleted address as their source; so what the new device should have is noted before the deletions, and looked
+//! after at the end.
 
 use super::Error;
 use super::steps::{Steps, in_adding_order, wire_first};
@@ -42,10 +42,11 @@ pub(super) fn relocate(
         }
     }
     let wanted = steps.rtnl().routes_of(to.index)?;
-    for route in &routes {
+    // In the opposite order: then the way back is the order of adding, whatever was left.
+    for route in wire_first(routes.iter()).into_iter().rev() {
         steps.delete_route(route)?;
     }
-    for address in &moving {
+    for address in in_adding_order(&moving).into_iter().rev() {
         steps.delete_address(address)?;
     }
     Ok(steps.restore_routes(&wanted)?)

@@ -23,16 +23,18 @@ pub(super) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// Takes the steps, or takes back those that were taken. The devices are those that lose something.
+    /// Takes the steps, or takes back those that were taken. The devices are those whose routes change.
     pub(super) fn run<R>(
         rtnl: &'a mut Rtnl,
         devices: &[&InterfaceName],
         take: impl FnOnce(&mut Self) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut before = Vec::new();
+        let mut indices = Vec::new();
         for device in devices {
             if let Some(link) = rtnl.link(device)? {
                 before.extend(rtnl.routes_of(link.index)?);
+                indices.push(link.index);
             }
         }
         let mut steps = Self { rtnl, undo: Vec::new() };
@@ -40,9 +42,8 @@ impl<'a> Steps<'a> {
             Ok(result) => Ok(result),
             Err(source) => {
                 let mut failures = steps.take_back();
-                if let Err(error) = steps.restore_routes(&before) {
-                    failures.push(error);
-                }
+                failures.extend(steps.restore_routes(&before).err());
+                failures.extend(steps.drop_leftovers(&indices, &before).err());
                 if failures.is_empty() {
                     return Err(source);
                 }
@@ -130,16 +131,25 @@ impl<'a> Steps<'a> {
         Ok(())
     }
 
+    /// Deletes routes to networks that the kernel made for an address and keeps after it went, as it does for an IPv6
+    /// address that has an end.
+    fn drop_leftovers(&mut self, links: &[u32], before: &[Route]) -> Result<(), rtnl::Error> {
+        const KERNEL: u8 = 2;
+        for link in links {
+            for route in self.rtnl.routes_of(*link)? {
+                let is_leftover = route.protocol == KERNEL && route.expires.is_some();
+                if is_leftover && !before.iter().any(|other| other.is_same(&route)) {
+                    self.rtnl.delete_route(&route).or_missing()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Takes back what was done, the last first, and goes on after a failure.
     fn take_back(&mut self) -> Vec<rtnl::Error> {
         let mut failures = Vec::new();
-        let mut addresses = Vec::new();
         while let Some(undo) = self.undo.pop() {
-            if let Undo::AddAddress(address) = undo {
-                addresses.push(address);
-                continue;
-            }
-            self.give_back(&mut addresses, &mut failures);
             let done = match undo {
                 Undo::DeleteLink(name) => match self.rtnl.link(&name) {
                     Ok(Some(link)) => self.rtnl.delete_link(&link).or_missing(),
@@ -153,25 +163,15 @@ impl<'a> Steps<'a> {
             };
             failures.extend(done.err());
         }
-        self.give_back(&mut addresses, &mut failures);
         failures
-    }
-
-    /// Addresses that were deleted one after the other are added in the order that they had.
-    fn give_back(&mut self, addresses: &mut Vec<Address>, failures: &mut Vec<rtnl::Error>) {
-        addresses.reverse();
-        for address in in_adding_order(addresses) {
-            failures.extend(self.rtnl.add_address(address).or_exists().err());
-        }
-        addresses.clear();
     }
 }
 
 /// The order in which addresses have to be added to be listed like this: the newest IPv4 address comes last, the newest
 /// IPv6 address first.
-pub(super) fn in_adding_order(addresses: &[Address]) -> impl Iterator<Item = &Address> {
+pub(super) fn in_adding_order(addresses: &[Address]) -> Vec<&Address> {
     let v4 = addresses.iter().filter(|address| address.network.is_ipv4());
-    v4.chain(addresses.iter().rev().filter(|address| address.network.is_ipv6()))
+    v4.chain(addresses.iter().rev().filter(|address| address.network.is_ipv6())).collect()
 }
 
 /// Routes to the wire before those that lead to a router on it.

@@ -81,11 +81,21 @@ impl Family {
     }
 }
 
+/// A failure that is made on purpose, to test what follows from one: a change is refused with `ENOMEM` and not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// How many changes are made before.
+    pub after: u32,
+    /// Whether all later changes fail too, as for a program that ended there.
+    pub lasting: bool,
+}
+
 /// The rtnetlink of one namespace.
 pub struct Rtnl {
     socket: NlSocketHandle,
     namespace: Namespace,
     seq: u32,
+    fault: Option<Fault>,
 }
 
 impl fmt::Debug for Rtnl {
@@ -151,7 +161,7 @@ impl Rtnl {
             Ok(socket)
         })?;
         let socket = socket.map_err(|error| doing.socket(&error))?;
-        Ok(Self { socket, namespace: namespace.clone(), seq: 0 })
+        Ok(Self { socket, namespace: namespace.clone(), seq: 0, fault: None })
     }
 
     /// The namespace it was opened in.
@@ -160,11 +170,35 @@ impl Rtnl {
         &self.namespace
     }
 
+    /// Makes a later change fail, or none.
+    pub fn inject(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
+    }
+
+    fn is_faulty(&mut self) -> bool {
+        match &mut self.fault {
+            Some(Fault { after: 0, lasting }) => {
+                if !*lasting {
+                    self.fault = None;
+                }
+                true
+            }
+            Some(fault) => {
+                fault.after -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
     /// Sends a request and waits for its acknowledgement.
     fn execute<P>(&mut self, doing: Doing<'_>, kind: Rtm, flags: NlmF, payload: P) -> Result<(), Error>
     where
         P: Size + ToBytes + fmt::Debug,
     {
+        if self.is_faulty() {
+            return Err(doing.refused(-Errno::NOMEM.0, Some("a fault was injected".to_owned())));
+        }
         self.ask(doing, kind, flags | NlmF::ACK, payload, |_| {}).map(drop)
     }
 

@@ -3,8 +3,8 @@
 use ipnetwork::IpNetwork;
 use nftwrap::linux_net::Error;
 use nftwrap::linux_net::bridge::{NetAttrs, ensure_bridge, remove_bridge};
-use nftwrap::rtnl::Rtnl;
 use nftwrap::rtnl::kind::Data;
+use nftwrap::rtnl::{Fault, Rtnl};
 
 use crate::world::{World, name};
 
@@ -104,7 +104,7 @@ fn awkward_addresses_and_routes_move_without_loss_and_come_back() {
 fn routes_of_a_dead_wire_move_too() {
     let Some(w) = World::new() else { return };
     let mut w = w.with_routes();
-    w.run("ip link set wire down");
+    w.run("ip link set wire down; until ip route | grep -q linkdown; do sleep 0.05; done");
     assert!(w.shown_routes("eth0").iter().any(|route| route.contains("linkdown")));
     let expected = on(&w, "eth0", "br100");
     ensure(&mut w).unwrap();
@@ -146,6 +146,57 @@ fn a_failure_in_the_middle_puts_everything_back() {
     assert!(matches!(remove(&mut w).unwrap_err(), Error::Rtnl(_)));
     assert_eq!(on(&w, "br100", "br100"), moved);
     assert_eq!(w.state(), state);
+}
+
+/// Addresses, routes and the places of the devices.
+fn whole(w: &mut World) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut links = w.rtnl.links().unwrap();
+    links.iter_mut().for_each(|link| link.running = false);
+    let bridged = links.iter().any(|link| link.is_bridge()).then(|| on(w, "br100", "br100"));
+    (links.into_iter().filter(|link| !link.is_bridge()).collect::<Vec<_>>(), on(w, "eth0", "eth0"), bridged)
+}
+
+#[test]
+fn each_change_may_fail_and_everything_is_put_back() {
+    let Some(mut w) = World::new() else { return };
+    w.run(AWKWARD);
+    for change in [ensure, |w: &mut World| remove(w).map(drop)] {
+        let before = whole(&mut w);
+        let mut failed = 0;
+        loop {
+            w.rtnl.inject(Some(Fault { after: failed, lasting: false }));
+            let Err(error) = change(&mut w) else { break };
+            assert!(matches!(error, Error::Rtnl(_)), "change {failed}: {error}");
+            w.rtnl.inject(None);
+            assert_eq!(whole(&mut w), before, "change {failed}");
+            failed += 1;
+        }
+        w.rtnl.inject(None);
+        assert!(failed > 20, "{failed} changes");
+    }
+}
+
+#[test]
+fn a_program_may_end_after_each_change_and_the_next_one_goes_on() {
+    let Some(mut w) = World::new() else { return };
+    w.run(AWKWARD);
+    let (before, expected) = (on(&w, "eth0", "eth0"), on(&w, "eth0", "br100"));
+    for after in 0.. {
+        w.rtnl.inject(Some(Fault { after, lasting: true }));
+        let first = ensure(&mut w);
+        w.rtnl.inject(None);
+        ensure(&mut w).unwrap();
+        assert_eq!(on(&w, "br100", "br100"), expected, "change {after}");
+        assert_eq!(on(&w, "eth0", "eth0"), (vec![], vec![]), "change {after}");
+        w.rtnl.inject(Some(Fault { after, lasting: true }));
+        let second = remove(&mut w);
+        w.rtnl.inject(None);
+        remove(&mut w).unwrap();
+        assert_eq!(on(&w, "eth0", "eth0"), before, "change {after}");
+        if first.is_ok() && second.is_ok() {
+            break;
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use nftwrap::linux_net::bridge::NetAttrs;
 use nftwrap::linux_net::gateway::initialize_gateway_device;
 use nftwrap::linux_net::{Error, sysctl};
 
+use nftwrap::rtnl::Fault;
+
 use crate::world::{World, name};
 
 fn network() -> NetAttrs {
@@ -109,4 +111,26 @@ fn a_failure_leaves_addresses_and_routes_as_they_were() {
     assert_eq!(w.state(), before);
     assert!(initialize_gateway_device(&mut w.rtnl, &name("nowhere"), &network()).unwrap_err().is_missing());
     assert_eq!(w.state(), before);
+}
+
+#[test]
+fn each_change_may_fail_and_the_order_is_what_it_was() {
+    let Some(mut w) = World::new() else { return };
+    w.run(
+        "ip addr add 192.168.0.1/24 dev eth0; ip addr add 192.168.1.9/24 dev eth0; ip addr add 192.168.0.2/24 dev eth0
+         ip addr add 192.168.7.7/32 dev eth0; ip route add default via 192.168.0.254 src 192.168.0.2",
+    );
+    let before = shown(&w);
+    let mut failed = 0;
+    loop {
+        w.rtnl.inject(Some(Fault { after: failed, lasting: false }));
+        let Err(error) = initialize(&mut w) else { break };
+        assert!(matches!(error, Error::Rtnl(_)), "change {failed}: {error}");
+        w.rtnl.inject(None);
+        assert_eq!(shown(&w), before, "change {failed}");
+        failed += 1;
+    }
+    w.rtnl.inject(None);
+    assert!(failed > 10, "{failed} changes");
+    assert!(!initialize(&mut w).unwrap());
 }
