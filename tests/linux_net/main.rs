@@ -14,6 +14,7 @@ mod lab;
 mod bridge;
 mod device;
 mod gateway;
+mod reach;
 mod rtnl;
 mod tap;
 mod vlan;
