@@ -31,3 +31,5 @@ pub mod tap;
 pub mod vlan;
 
 pub use error::Error;
+pub mod dnsmasq;
+pub mod files;

@@ -1,0 +1,12 @@
+//! DHCP for guests: the files that dnsmasq and radvd read, and the programs with real guests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a failed test is a panic"
+)]
+
+mod fixture;
+mod text;
