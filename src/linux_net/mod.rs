@@ -21,9 +21,13 @@
 
 pub mod announce;
 pub mod bridge;
+pub mod daemon;
 pub mod device;
+pub mod dnsmasq;
 mod error;
+pub mod files;
 pub mod gateway;
+pub mod pid;
 mod relocate;
 mod steps;
 pub mod sysctl;
@@ -31,5 +35,3 @@ pub mod tap;
 pub mod vlan;
 
 pub use error::Error;
-pub mod dnsmasq;
-pub mod files;

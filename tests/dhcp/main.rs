@@ -8,5 +8,12 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "../support/lab.rs"]
+mod lab;
+
+mod client;
+mod command;
 mod fixture;
+mod serve;
 mod text;
+mod world;

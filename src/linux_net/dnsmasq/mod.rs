@@ -1,6 +1,6 @@
 //! dnsmasq for the guests of a network: fixed addresses by DHCP, names by DNS.
 //!
-//! Owns: what dnsmasq is told (hosts, options, leases).
+//! Owns: what dnsmasq is told (hosts, options, leases, its command line), and its life in a namespace.
 //! Never: pastes text of a tenant; each word is a checked type ([`label`]), so that it stays one field of one line.
 //! Never: lets packets in. The rules that accept DHCP and DNS on the device, and the one that fills in checksums of the
 //! replies, are the caller's: before a start and after it, as `linux_net::rules` has them.
@@ -14,6 +14,7 @@ mod hosts;
 pub mod label;
 mod leases;
 mod options;
+mod process;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use hosts::{dhcp_hosts, dns_hosts};
 pub use label::{Domain, HostName, Label, LabelError, NetworkId};
 pub use leases::leases;
 pub use options::dhcp_options;
+pub use process::{Dnsmasq, Outcome, Paths, command_line};
 
 /// What holds for all networks of a host. The default is nova's.
 #[derive(Debug, Clone)]
