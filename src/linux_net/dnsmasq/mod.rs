@@ -15,6 +15,7 @@ pub mod label;
 mod leases;
 mod options;
 mod process;
+mod release;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use label::{Domain, HostName, Label, LabelError, NetworkId};
 pub use leases::leases;
 pub use options::dhcp_options;
 pub use process::{Dnsmasq, Outcome, Paths, command_line};
+pub use release::ReleaseError;
 
 /// What holds for all networks of a host. The default is nova's.
 #[derive(Debug, Clone)]

@@ -75,7 +75,7 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Dnsmasq {
     settings: Settings,
-    namespace: Namespace,
+    pub(super) namespace: Namespace,
 }
 
 impl Dnsmasq {
