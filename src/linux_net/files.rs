@@ -1,6 +1,6 @@
 //! Files of the host: written whole or not at all.
 //!
-//! Owns: the replacement of a file, the making of its directory, and where the files of a device are.
+//! Owns: the replacement of a file, the making of its directory, where the files of a device are, and whose turn it is.
 //! Never: changes a file in place; a reader sees the old text or the new one, also after a crash.
 //!
 //! Invariant: the name of a device that reaches a path holds no separator.
@@ -14,6 +14,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 use thiserror::Error;
 
 use crate::kernel::Errno;
@@ -136,6 +138,30 @@ pub fn read(path: &Path) -> Result<Option<String>, FileError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(FileError::new("read", path, source)),
     }
+}
+
+/// Removes a file; one that is not there is fine.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until nobody else works on the files of a directory, which is made when it is missing. The next one may when
+/// what this returns is dropped.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub(crate) fn lock(directory: &Path) -> Result<File, FileError> {
+    create_directory(directory)?;
+    let lock = File::open(directory).map_err(|source| FileError::new("open", directory, source))?;
+    retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
+        .map_err(|error| FileError::new("lock", directory, error.into()))?;
+    Ok(lock)
 }
 
 /// `<directory>/<stem>-<device>.<kind>`.

@@ -28,6 +28,7 @@ mod error;
 pub mod files;
 pub mod gateway;
 pub mod pid;
+pub mod radvd;
 mod relocate;
 mod steps;
 pub mod sysctl;

@@ -25,6 +25,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 
 use super::files::{self, FileError};
+use crate::netlink::namespace::Namespace;
 
 /// A process that was there when this was made.
 #[derive(Debug)]
@@ -106,10 +107,15 @@ impl Process {
         has_argument(&self.arguments, argument)
     }
 
-    /// What makes its network namespace equal to another: device and inode. `None` when it cannot be read.
-    pub(crate) fn network_namespace(&self) -> Option<(u64, u64)> {
-        let metadata = fs::metadata(format!("/proc/{}/ns/net", self.pid())).ok()?;
-        Some((metadata.dev(), metadata.ino()))
+    /// Whether it runs in this network namespace. What cannot be told counts as yes.
+    pub(crate) fn serves(&self, namespace: &Namespace) -> bool {
+        // The target is the file of the namespace, the same for all that are in it.
+        let identity = |path: &str| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        let its = identity(&format!("/proc/{}/ns/net", self.pid()));
+        match (namespace.run(|| identity("/proc/thread-self/ns/net")), its) {
+            (Ok(Some(wanted)), Some(its)) => wanted == its,
+            _ => true,
+        }
     }
 
     /// Has it read its configuration again (`SIGHUP`). `false` when it has ended.
@@ -220,7 +226,7 @@ mod tests {
         assert_eq!(process.pid(), own);
         let arguments: Vec<OsString> = std::env::args_os().collect();
         assert_eq!(process.arguments(), arguments);
-        assert!(process.network_namespace().is_some());
+        assert!(process.serves(&Namespace::current()));
         assert!(Process::open(i32::MAX).unwrap().is_none());
         assert!(Process::open(0).unwrap().is_none());
     }

@@ -14,6 +14,7 @@ mod lab;
 mod client;
 mod command;
 mod fixture;
+mod radvd;
 mod release;
 mod serve;
 mod text;

@@ -27,9 +27,15 @@ pub(crate) struct World {
 impl World {
     #[track_caller]
     pub(crate) fn new() -> Option<Self> {
-        const TOOLS: &[&str] = &["ip", "sleep", "dnsmasq"];
+        Self::of("dnsmasq")
+    }
+
+    /// For a test that starts this program.
+    #[track_caller]
+    pub(crate) fn of(program: &str) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let (host, guests) = (Lab::new(TOOLS)?, Lab::new(TOOLS)?);
+        let tools = &["ip", "sleep", program];
+        let (host, guests) = (Lab::new(tools)?, Lab::new(tools)?);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("nftwrap-dhcp-{}-{number}", std::process::id()));
         fs::create_dir(&folder).unwrap();

@@ -1,14 +1,8 @@
 //! The life of a dnsmasq: one for each device, started, told of changes, ended.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
 
 use super::{FixedIp, Network, Settings, dhcp_hosts, dhcp_options, dns_hosts};
 use crate::linux_net::daemon::{CommandLine, DaemonError};
@@ -149,12 +143,8 @@ impl Dnsmasq {
             let paths = Paths::new(&self.settings, device)?;
             let Some(process) = self.running_locked(&paths)? else { return Ok(false) };
             end(&process)?;
-            match fs::remove_file(&paths.pid) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(FileError::new("remove", &paths.pid, error).into())
-                }
-                _ => Ok(true),
-            }
+            files::remove(&paths.pid)?;
+            Ok(true)
         })
     }
 
@@ -199,22 +189,12 @@ impl Dnsmasq {
     /// Whether it has the arguments that it should have, and serves the namespace that is there now: one of the same name
     /// may have been made anew.
     fn is_current(&self, process: &Process, command: &CommandLine) -> bool {
-        let own = || fs::metadata("/proc/thread-self/ns/net").ok().map(|own| (own.dev(), own.ino()));
-        let here = match (self.namespace.run(own), process.network_namespace()) {
-            (Ok(Some(own)), Some(its)) => own == its,
-            // What cannot be told is no reason to end it.
-            _ => true,
-        };
-        here && process.arguments().ends_with(&command.arguments)
+        process.serves(&self.namespace) && process.arguments().ends_with(&command.arguments)
     }
 
     /// One caller at a time, for all devices.
     fn locked<R>(&self, run: impl FnOnce() -> Result<R, DaemonError>) -> Result<R, DaemonError> {
-        let directory = &self.settings.networks_path;
-        files::create_directory(directory)?;
-        let lock = File::open(directory).map_err(|source| FileError::new("open", directory, source))?;
-        retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
-            .map_err(|error| FileError::new("lock", directory, error.into()))?;
+        let _lock = files::lock(&self.settings.networks_path)?;
         run()
     }
 }
