@@ -36,10 +36,6 @@ const SYSTEM: &[&str] = &[
     "linux_net/daemon.rs",
     "linux_net/pid.rs",
 ];
-/// What dnsmasq and radvd take beside rules: files, processes and one datagram.
-const DAEMONS: &[&str] =
-    &["linux_net/daemon.rs", "linux_net/dnsmasq/process.rs", "linux_net/files.rs", "linux_net/pid.rs"];
-
 fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }

@@ -21,8 +21,9 @@
 //! | user data of chains | 5.10 (002f21765320) | a chain says whose it is | `chain_userdata`: too much of it must be refused |
 //! | tables with an owner | 5.12 (6001a930ce03) | with the next one | `table_owner`: a batch that is checked and dropped |
 //! | owned tables that persist | 6.9 (da5141bbe0c2) | tables of the native layout that others cannot change; without it they are plain ([`Fallback::Feature`](crate::apply::Fallback::Feature)) | `table_persist`: the same |
+//! | descriptors of processes | 5.3 (32fcb426ec00) | signals to dnsmasq and radvd | not probed: without it starting and ending them fails |
 //!
-//! The applying code asks for no more than the last of these: what the kernel refuses is reported with the rule it is about.
+//! The applying code asks for no more than the last of the nf_tables features: what the kernel refuses is reported with the rule it is about.
 //! Without chain user data, chains cannot be told apart after a restart; without the generation, two programs may
 //! overwrite each other. Ask [`probe::features`](crate::kernel::probe::features) where that matters.
 //!

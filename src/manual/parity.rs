@@ -130,3 +130,19 @@
 //!   work for its own, so there is none.
 //! - **`create_tap_dev`.** nova makes the device and then sets it up, so one that was interrupted stays half-made; ours
 //!   becomes persistent last. There is no second try by `tunctl`: both make the same system call.
+//! # DHCP and router advertisements
+//! - **Words of tenants.** nova pastes host names and the label of a network into lines and arguments (7.22); we take
+//!   letters, digits, hyphens, underscores and dots, and refuse the rest with the guest and the field. A label like the
+//!   tag of an interface (`NW-7`) is refused too, as the network's guests would all have its options.
+//! - **Long host names** are shortened in nova's hosts file only; ours are in all three, or the name in the DNS and that of
+//!   the lease would be another one.
+//! - **Hardware addresses** are written in small letters, as the kernel does; dnsmasq compares their bytes.
+//! - **Whose process.** nova looks for a file name anywhere in a command line, so an editor will do; we compare an
+//!   argument as a whole (`--dhcp-hostsfile=<path>`, for radvd the path), and signal through a descriptor of the process.
+//! - **What a signal does not carry.** nova sends `SIGHUP` to whatever runs; when arguments or namespace are not what they
+//!   should be, we end the process and start another.
+//! - **Garbage in a pid file** is an error for radvd in nova; for us it is no process, for both programs.
+//! - **Servers.** nova lengthens its configured list at each start (7.29); ours is put together anew each time.
+//! - **One after the other.** nova does not wait for a process that it has told to end, and its locks hold in one process;
+//!   we wait, and lock the directory of the files, which holds between processes as well.
+//! - **The lease script** is run through a shell by dnsmasq, so a path with characters that a shell reads is refused.
