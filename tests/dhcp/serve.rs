@@ -82,10 +82,17 @@ fn names_are_answered_on_networks_with_a_server_on_each_host() {
     assert_eq!(dnsmasq.update_dns(&world.network, &guests).unwrap(), Outcome::Started);
     let text = fs::read_to_string(world.folder.join("networks/nova-br0.hosts")).unwrap();
     assert_eq!(text, "192.168.0.11\tguest1.novalocal\n192.168.0.12\tguest2.novalocal");
+    let answer = world.resolve("guest2.novalocal");
+    assert_eq!(answer, Some(guest(2).address));
     // Guests of other hosts have names here, and no lease.
     assert_eq!(world.ask(1).unwrap().address, guest(1).address);
     assert!(world.refused(2));
     assert_eq!(dnsmasq.update_dns(&world.network, &guests[..1]).unwrap(), Outcome::Reloaded);
+    // Without a domain the names in the file end with the dot that others do not have.
+    let settings = Settings { dhcp_domain: None, ..world.settings() };
+    let plain = Dnsmasq::new(settings, world.host.0.clone());
+    assert_eq!(plain.update_dns(&world.network, &guests).unwrap(), Outcome::Replaced);
+    assert_eq!(world.resolve("guest2"), Some(guest(2).address));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A host with a network, and guests on it: two namespaces, a link, and a lease script that writes down its calls.
 
 use std::fs;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -96,6 +97,25 @@ impl World {
     /// Whether a guest is given nothing, for a while.
     pub(crate) fn refused(&self, guest: u8) -> bool {
         Client::new(&self.guests.0, "tap0").ask(mac(guest), Duration::from_secs(1)).is_none()
+    }
+
+    /// The address that the host's DNS server has for a name.
+    pub(crate) fn resolve(&self, name: &str) -> Option<Ipv4Addr> {
+        let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for part in name.split('.') {
+            query.push(u8::try_from(part.len()).unwrap());
+            query.extend(part.bytes());
+        }
+        query.extend([0, 0, 1, 0, 1]);
+        let server = self.network.dhcp_server;
+        let socket = self.host.0.run(|| UdpSocket::bind((server, 0)).unwrap()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(&query, (server, 53)).unwrap();
+        let mut answer = [0; 512];
+        let len = socket.recv(&mut answer).ok()?;
+        // One answer, of four bytes, comes last.
+        let address: [u8; 4] = answer[..len].last_chunk().copied()?;
+        (answer[6..8] == [0, 1]).then(|| address.into())
     }
 
     /// Whether the lease script is called with these words before long. It ends each line with the id of the network.
