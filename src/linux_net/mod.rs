@@ -30,6 +30,7 @@ pub mod gateway;
 pub mod pid;
 pub mod radvd;
 mod relocate;
+pub mod rules;
 mod steps;
 pub mod sysctl;
 pub mod tap;

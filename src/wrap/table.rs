@@ -200,6 +200,16 @@ impl Table {
         Ok(true)
     }
 
+    /// Whether there is exactly such a rule of that place, with that comment or none.
+    #[must_use]
+    pub fn has_rule<'k>(&self, chain: impl Into<ChainKey<'k>>, rule: &Rule, place: Place) -> bool {
+        let Ok(addition) = self.resolve(Addition::from(rule)) else { return false };
+        let chain = self.find(chain.into()).ok().flatten().and_then(|id| self.at(id));
+        let hash = Identity::cut_of(self.hash(&addition.rule));
+        chain
+            .is_some_and(|chain| chain.slots.find(hash, |e| e.place() == place && e.rule() == &addition.rule).is_some())
+    }
+
     /// Removes the chain, its rules, and every jump and goto to it in the table. Returns whether it was there.
     ///
     /// # Errors
