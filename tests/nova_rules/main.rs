@@ -13,6 +13,7 @@ mod lab;
 
 mod behaviours;
 mod dumps;
+mod packets;
 
 use std::net::Ipv4Addr;
 
