@@ -46,6 +46,7 @@
 //! | 2 | [`rule`] | an iptables rule as a value | no |
 //! | 1 | [`nft`] | tables, chains, rules, sets, expressions as the kernel has them | no |
 //! | 1 | [`rtnl`] | links, addresses, routes and neighbours of a namespace | through neli |
+//! | 1 | [`conntrack`] | connections that the kernel tracks: listed and deleted | through a transport |
 //! | 0 | [`netlink`] | attributes, messages, the socket, namespaces | `socket`, `namespace` |
 //!
 //! Rule text, save files, the string API and the command are in the crate `nftwrap-compat`.
@@ -71,6 +72,7 @@
 
 pub mod apply;
 pub mod compile;
+pub mod conntrack;
 pub mod error;
 pub mod kernel;
 pub mod layout;

@@ -13,7 +13,7 @@ use source::{Source, sources};
 const LAYERS: &[&[&str]] = &[
     &["name"],
     &["netlink"],
-    &["nft", "rtnl"],
+    &["nft", "rtnl", "conntrack"],
     &["rule"],
     &["wrap"],
     &["compile"],

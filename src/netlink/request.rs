@@ -111,7 +111,17 @@ pub fn request<V>(
     Ok(value.ok_or(RequestError::NoAnswer)??)
 }
 
+/// Sends `order`, one message with `NLM_F_ACK`, of which nothing but the acknowledgement comes back.
+///
+/// # Errors
+/// [`RequestError`].
+pub fn order(transport: &mut impl Transport, order: &[u8]) -> Result<(), RequestError> {
+    let exchange = exchange(transport, order, |_| {})?;
+    if exchange.acknowledged { Ok(()) } else { Err(RequestError::NoAnswer) }
+}
+
 struct Exchange {
+    acknowledged: bool,
     ended: bool,
     interrupted: bool,
 }
@@ -123,7 +133,7 @@ fn exchange(
     mut each: impl FnMut(&Message<'_>),
 ) -> Result<Exchange, RequestError> {
     let seq = Header::decode(request)?.seq;
-    let mut outcome = Exchange { ended: false, interrupted: false };
+    let mut outcome = Exchange { acknowledged: false, ended: false, interrupted: false };
     let mut failure = None;
     let mut buf = Vec::new();
 
@@ -156,7 +166,8 @@ fn exchange(
                 Ok(Some(ack)) if !ack.is_success() => {
                     failure.get_or_insert(RequestError::Refused(ack));
                 }
-                Ok(Some(_)) => outcome.ended |= message.header.kind == NLMSG_DONE,
+                Ok(Some(_)) if message.header.kind == NLMSG_DONE => outcome.ended = true,
+                Ok(Some(_)) => outcome.acknowledged = true,
                 Ok(None) => each(&message),
                 Err(error) => {
                     failure.get_or_insert(RequestError::Malformed(error));
@@ -238,6 +249,15 @@ mod tests {
         assert!(matches!(dump(&mut replay, &ask(), name), Err(RequestError::Malformed(_))));
         let mut buf = Vec::new();
         assert!(!replay.receive(&mut buf).unwrap());
+    }
+
+    #[test]
+    fn an_order_is_acknowledged_or_not_answered() {
+        let mut replay =
+            Replay::new([vec![end(NLMSG_ERROR, 0x100, 0)], vec![end(NLMSG_ERROR, 0x100, libc::EPERM)], vec![]]);
+        order(&mut replay, &ask()).unwrap();
+        assert_eq!(order(&mut replay, &ask()).unwrap_err().errno(), Some(libc::EPERM));
+        assert!(matches!(order(&mut replay, &ask()), Err(RequestError::NoAnswer)));
     }
 
     #[test]
