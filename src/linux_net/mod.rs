@@ -21,14 +21,17 @@
 
 pub mod announce;
 pub mod bridge;
+mod bridged;
 pub mod daemon;
 pub mod device;
 pub mod dnsmasq;
 mod error;
 pub mod files;
 pub mod gateway;
+pub mod isolation;
 pub mod pid;
 pub mod radvd;
+pub mod redirect;
 mod relocate;
 pub mod rules;
 mod steps;
@@ -36,4 +39,5 @@ pub mod sysctl;
 pub mod tap;
 pub mod vlan;
 
+pub use bridged::BridgeError;
 pub use error::Error;
