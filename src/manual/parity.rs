@@ -146,3 +146,21 @@
 //! - **One after the other.** nova does not wait for a process that it has told to end, and its locks hold in one process;
 //!   we wait, and lock the directory of the files, which holds between processes as well.
 //! - **The lease script** is run through a shell by dnsmasq, so a path with characters that a shell reads is refused.
+//! # The host's networks
+//! - **An IPv6 metadata host.** nova writes it with `/32` into IPv4 rules, and the whole restore fails (7.5); we leave out
+//!   the rule that cannot be, and keep the others.
+//! - **Floating addresses.** nova removes every line that names the address before it adds its five (7.23); we remove what
+//!   associates it, known by chain and fields. What stands already is not written again. An association ends whatever
+//!   interface it was made with; nova needs the same one.
+//! - **Bridges.** What a bridge has as a gateway goes when it is closed, and the other way round; nova adds behind it. Its
+//!   non-gateway rules go when it does (7.28).
+//! - **VPN.** It can be taken out again (7.28); what lets packets through to the instance stays while another port
+//!   leads there.
+//! - **ebtables.** A table of the bridge family, each group of rules exchanged in one transaction and in its written order
+//!   (7.35). The chains stand at the priorities of ebtables. Removal takes the table with the last group.
+//! - **`redirect`.** The frame's destination is written by the rule, so the bridge's hardware address has to be given. A
+//!   rule of `force_snat_range` is for one bridge, nova's is for all of a host. Where the kernel has no `meta ibrname` the
+//!   ports are named instead of the bridge.
+//! - **`CHECKSUM`.** A target of xtables: it stands in the tables of iptables, and the native layout refuses it.
+//! - **Connections.** Only entries that match are deleted, each named by its tuple, zone and number; errors are returned,
+//!   where nova logs them.

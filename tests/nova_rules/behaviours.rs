@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nftwrap::linux_net::rules::*;
 use nftwrap::rule::{ChainRef, Family, PortRange, Rule};
-use nftwrap::wrap::{Model, ModelError, Profile, TableKind};
+use nftwrap::wrap::{Model, ModelError, Place, Profile, TableKind};
 use nftwrap_compat::parse;
 
 use crate::{article, component, floating, interface, network};
@@ -339,6 +339,22 @@ fn what_fails_changes_nothing() {
     let table = model.table(Family::Ipv4, TableKind::Nat).unwrap();
     assert!(table.chain("$PREROUTING").unwrap().is_empty());
     assert_eq!(table.dirty().count(), 0);
+}
+
+/// Whether a rule stands is asked of the rule, not of its text or its neighbours.
+#[test]
+fn a_rule_is_found_where_it_stands() {
+    let mut model = component("nova-network");
+    let table = model.table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+    let rule = |text| parse::rule(text, Family::Ipv4).unwrap();
+    table.add_rule("$FORWARD", rule("-d 10.0.0.1 -j $local")).unwrap();
+    let has = |chain: &str, text, place| table.has_rule(chain, &rule(text), place);
+    assert!(has("$FORWARD", "-d 10.0.0.1/32 -j $local", Place::Normal));
+    assert!(has("nova-network-FORWARD", "-d 10.0.0.1 -j nova-network-local", Place::Normal));
+    assert!(!has("$FORWARD", "-d 10.0.0.1 -j $local", Place::Top));
+    assert!(!has("$INPUT", "-d 10.0.0.1 -j $local", Place::Normal));
+    assert!(!has("$nowhere", "-d 10.0.0.1 -j $local", Place::Normal));
+    assert!(!has("$FORWARD", "-d 10.0.0.1 -m comment --comment x -j $local", Place::Normal));
 }
 
 /// nova's defaults.
