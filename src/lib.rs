@@ -35,7 +35,6 @@
 //! | layer | module | has | does I/O |
 //! |---|---|---|---|
 //! | 10 | [`linux_net`] | bridges, gateways and what else nova-network did to a host | through all of them |
-//! | 10 | [`linux_net`] | the rules of nova-network | no |
 //! | 9 | [`Manager`] | a model and a kernel | through the kernel |
 //! | 8 | [`apply`] | the loop: read, plan, seal, commit; again when stale | through the kernel |
 //! | 7 | [`kernel`] | the trait, the live kernel, the fake, probes | `kernel::Live` |

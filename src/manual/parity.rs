@@ -130,7 +130,9 @@
 //!   work for its own, so there is none.
 //! - **`create_tap_dev`.** nova makes the device and then sets it up, so one that was interrupted stays half-made; ours
 //!   becomes persistent last. There is no second try by `tunctl`: both make the same system call.
+//!
 //! # DHCP and router advertisements
+//!
 //! - **Words of tenants.** nova pastes host names and the label of a network into lines and arguments (7.22); we take
 //!   letters, digits, hyphens, underscores and dots, and refuse the rest with the guest and the field. A label like the
 //!   tag of an interface (`NW-7`) is refused too, as the network's guests would all have its options.
@@ -146,7 +148,9 @@
 //! - **One after the other.** nova does not wait for a process that it has told to end, and its locks hold in one process;
 //!   we wait, and lock the directory of the files, which holds between processes as well.
 //! - **The lease script** is run through a shell by dnsmasq, so a path with characters that a shell reads is refused.
+//!
 //! # The host's networks
+//!
 //! - **An IPv6 metadata host.** nova writes it with `/32` into IPv4 rules, and the whole restore fails (7.5); we leave out
 //!   the rule that cannot be, and keep the others.
 //! - **Floating addresses.** nova removes every line that names the address before it adds its five (7.23); we remove what
@@ -161,6 +165,7 @@
 //! - **`redirect`.** The frame's destination is written by the rule, so the bridge's hardware address has to be given. A
 //!   rule of `force_snat_range` is for one bridge, nova's is for all of a host. Where the kernel has no `meta ibrname` the
 //!   ports are named instead of the bridge.
-//! - **`CHECKSUM`.** A target of xtables: it stands in the tables of iptables, and the native layout refuses it.
+//! - **`CHECKSUM`.** The kernel takes it only in a table named `mangle`: in the native layout too, a component's `mangle` then
+//!   stands with the tables of iptables.
 //! - **Connections.** Only entries that match are deleted, each named by its tuple, zone and number; errors are returned,
 //!   where nova logs them.

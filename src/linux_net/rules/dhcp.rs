@@ -32,7 +32,7 @@ pub fn remove_dhcp_rules(model: &mut Model, options: &Options, device: &Interfac
 
 /// Fills the UDP checksums of DHCP answers that leave by the interface: a virtual one may leave that to hardware which it
 /// does not have, and DHCP clients look at the bytes. The target is one of xtables, which only the tables of iptables take:
-/// in the native layout the model with this rule is refused. Returns whether anything changed.
+/// in the native layout the component's `mangle` then stands with those of iptables. Returns whether anything changed.
 ///
 /// # Errors
 /// [`ModelError::UnknownChain`] when IPv4 `mangle` has no wrapped `POSTROUTING`.
