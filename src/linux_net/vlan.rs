@@ -35,7 +35,7 @@ impl Vlan {
     }
 }
 
-fn default_name(number: u16) -> Result<InterfaceName, Error> {
+pub(super) fn default_name(number: u16) -> Result<InterfaceName, Error> {
     let bad =
         || Error::BadValue { what: "VLAN number", value: number.to_string(), problem: "is not between 0 and 4094" };
     if number > 4094 {
