@@ -11,6 +11,7 @@ use thiserror::Error as ThisError;
 
 use super::announce::{AnnounceError, Announcer};
 use super::bridge::NetAttrs;
+use super::daemon::DaemonError;
 use super::rules::{self, Gateway};
 use super::{BridgeError, Error};
 use crate::conntrack::{self, Conntrack};
@@ -86,6 +87,9 @@ pub enum HostError {
     /// Neighbours were not told.
     #[error(transparent)]
     Announce(#[from] AnnounceError),
+    /// A program beside the rules.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
     /// The interface that an address is to be on is not there.
     #[error("interface {device} not found, for address {address}")]
     NoInterface {

@@ -120,6 +120,11 @@ impl<K: Kernel, D: InterfaceDriver<K>> LinuxL3<K, D> {
         &mut self.host
     }
 
+    /// The device that the host has in a network, whether it has it or not.
+    pub(super) fn device(&self, network: &Network) -> InterfaceName {
+        self.driver.device(network)
+    }
+
     /// The rule that has a guest's packets routed, unless the device is the bridge itself, by which they come anyway.
     fn redirect(
         &mut self,

@@ -32,6 +32,7 @@ pub mod host;
 pub mod interface;
 pub mod isolation;
 pub mod l3;
+pub mod managers;
 pub mod pid;
 pub mod radvd;
 pub mod redirect;

@@ -23,8 +23,7 @@
 //! - **What dispatches is not folded.** A chain with many rules that differ in a key keeps its other rules one by one.
 //! - **A model without a component has no leftovers.** Its rules carry no name, so a change of layout or group does not take
 //!   away what it had before: flush first.
-//! - **Host plumbing.** The sequences of nova's network managers (flat, flat DHCP, VLAN) over the parts are not here, nor are
-//!   SR-IOV devices, Open vSwitch and `nova-dhcpbridge`. A process that is killed while it makes an address the first of
+//! - **Host plumbing.** SR-IOV devices, Open vSwitch and `nova-dhcpbridge` are not here. A process that is killed while it makes an address the first of
 //!   a gateway can leave that one address away.
 //! - **An owner's socket** ([`Manager`](crate::Manager) in the native layout) is known to the kernel by its port number. When a
 //!   child process still holds a closed one, its late end could take the owner off a table that a new manager has made under

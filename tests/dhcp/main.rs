@@ -14,6 +14,7 @@ mod lab;
 mod client;
 mod command;
 mod fixture;
+mod manager;
 mod radvd;
 mod release;
 mod serve;
