@@ -78,6 +78,7 @@ fn the_interface_gives_the_bridge_its_addresses_routes_and_mac() {
     let Data::Bridge(options) = bridge.data else { panic!("{bridge:?}") };
     assert_eq!((options.forward_delay, options.stp), (Some(0), Some(false)));
 
+    w.wait_up("br100");
     let state = w.state();
     ensure(&mut w).unwrap();
     assert_eq!(w.state(), state, "twice is once");
@@ -142,6 +143,7 @@ fn a_failure_in_the_middle_puts_everything_back() {
     assert_eq!(on(&w, "br100", "eth0"), before);
     // And on the way back.
     w.run("echo 1 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
+    w.wait_up("br100");
     let (state, moved) = (w.state(), on(&w, "br100", "br100"));
     assert!(matches!(remove(&mut w).unwrap_err(), Error::Rtnl(_)));
     assert_eq!(on(&w, "br100", "br100"), moved);

@@ -31,7 +31,20 @@ impl World {
              for d in eth0 wire; do ip link set $d addrgenmode none; ip link set $d up; done",
         );
         let rtnl = Rtnl::open_in(&lab.0).unwrap();
-        Some(Self { lab, rtnl })
+        let world = Self { lab, rtnl };
+        world.wait_up("eth0");
+        world.wait_up("wire");
+        Some(world)
+    }
+
+    /// The kernel says so some time after it is: only then do IPv6's own addresses and routes begin to come.
+    pub(crate) fn wait_up(&self, device: &str) {
+        self.wait(&format!("ip link show {device} | grep -q 'state UP'"));
+    }
+
+    /// Until a shell's condition holds.
+    fn wait(&self, condition: &str) {
+        self.run(&format!("for i in $(seq 1000); do if {condition}; then exit 0; fi; sleep 0.02; done; exit 1"));
     }
 
     /// Runs a script in the namespace.
@@ -83,7 +96,13 @@ impl World {
     }
 
     /// Everything that a test may not change: links, addresses, routes.
+    ///
+    /// The kernel looks for duplicates of an IPv6 address and makes its local route in the background: that comes first.
     pub(crate) fn state(&self) -> String {
+        self.wait(
+            "! ip -6 -o addr | grep -q tentative &&
+             [ $(ip -6 -o addr | wc -l) = $(ip -6 route show table local type local | wc -l) ]",
+        );
         self.run(
             "ip -o link | sed 's/ qlen .*//'; ip -o addr | sed 's/\\\\.*//'; ip -4 route show table all; \
              ip -6 route show table all | sed 's/ expires [0-9]*sec//'",
