@@ -58,11 +58,14 @@ impl<'a> Steps<'a> {
 
     /// Makes a device, which somebody else may have made in between; whether it was this call.
     pub(super) fn add_link(&mut self, link: &NewLink) -> Result<bool, Error> {
-        let added = self.rtnl.add_link(link).or_exists()?;
-        if added {
-            self.undo.push(Undo::DeleteLink(link.name.clone()));
-        }
-        Ok(added)
+        Ok(self.make_link(link).or_exists()?)
+    }
+
+    /// Makes a device, which must not be there.
+    pub(super) fn make_link(&mut self, link: &NewLink) -> Result<(), rtnl::Error> {
+        self.rtnl.add_link(link)?;
+        self.undo.push(Undo::DeleteLink(link.name.clone()));
+        Ok(())
     }
 
     /// Changes a device; the way back is what the caller says.

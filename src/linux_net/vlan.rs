@@ -48,7 +48,8 @@ pub(super) fn default_name(number: u16) -> Result<InterfaceName, Error> {
 ///
 /// # Errors
 /// [`Error::OtherVlan`] when the name belongs to a VLAN with another number; [`Error::Rtnl`], `ENODEV` when the base is
-/// not there and `EOPNOTSUPP` when the kernel has no VLANs.
+/// not there, `EEXIST` when this VLAN of the base has a device of another name, and `EOPNOTSUPP` when the kernel has no
+/// VLANs.
 pub fn ensure_vlan(rtnl: &mut Rtnl, vlan: &Vlan) -> Result<InterfaceName, Error> {
     let name = vlan.device()?;
     Steps::run(rtnl, &[], |steps| ensure(steps, vlan, &name))?;
@@ -59,7 +60,11 @@ fn ensure(steps: &mut Steps<'_>, vlan: &Vlan, name: &InterfaceName) -> Result<Li
     if steps.rtnl().link(name)?.is_none() {
         let parent = steps.rtnl().require_link(&vlan.base)?.index;
         let kind = Kind::Vlan { parent, id: vlan.number };
-        steps.add_link(&NewLink { mac: vlan.mac, up: true, ..NewLink::new(name.clone(), kind) })?;
+        let device = NewLink { mac: vlan.mac, up: true, ..NewLink::new(name.clone(), kind) };
+        if !steps.add_link(&device)? && steps.rtnl().link(name)?.is_none() {
+            // Not the name is taken but the number, or no longer: the kernel says which.
+            steps.make_link(&device)?;
+        }
     }
     let link = steps.rtnl().require_link(name)?;
     match link.data {

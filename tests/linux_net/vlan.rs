@@ -48,6 +48,18 @@ fn a_vlan_is_made_once_and_its_mtu_is_set_always() {
 }
 
 #[test]
+fn a_vlan_that_has_a_device_of_another_name_is_refused() {
+    let Some(mut w) = World::new() else { return };
+    if !can(&mut w) {
+        return;
+    }
+    let other = Vlan { name: Some(name("other")), ..vlan() };
+    let error = ensure_vlan(&mut w.rtnl, &other).unwrap_err().to_string();
+    assert!(error.starts_with("cannot add device other: ") && error.contains("EEXIST"), "{error}");
+    assert!(!device::exists(&mut w.rtnl, &name("other")).unwrap());
+}
+
+#[test]
 fn a_vlan_and_its_bridge_come_and_go_together() {
     let Some(w) = World::new() else { return };
     let mut w = w.with_routes();
