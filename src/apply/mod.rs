@@ -48,6 +48,10 @@ const KEPT_BUFFER: usize = 1 << 20;
 /// which a socket has 208 KiB.
 const ECHOED: usize = 64;
 
+/// Up to so many chains are read one by one, beyond that the whole table. A chain is read in a tenth of a millisecond, and
+/// a rule of a whole table in a hundredth: a table of so many chains has thousands of rules, and may have a hundred thousand.
+const SINGLE_READS: usize = 512;
+
 /// How often reading starts again when the generation moves.
 const READS: u32 = 8;
 

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
-use super::{Attempt, READS};
+use super::{Attempt, READS, SINGLE_READS};
 use crate::compile::stock;
 use crate::error::{Error, Location};
 use crate::kernel::Kernel;
@@ -22,9 +22,6 @@ use crate::ruleset::{
     ReadProgram,
 };
 use crate::wrap::{Model, Place, TableId, TableKind};
-
-/// Up to so many chains are read one by one; beyond, the whole table is cheaper.
-const SINGLE_READS: usize = 32;
 
 /// Reads all that concerns the model.
 pub(super) fn observe<K: Kernel + ?Sized>(kernel: &mut K, model: &Model) -> Result<Observed, Error> {

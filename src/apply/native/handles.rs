@@ -10,13 +10,11 @@ use std::num::NonZeroU64;
 
 use super::plan::{Unplanned, handle};
 use super::standing::StandingRule;
+use crate::apply::SINGLE_READS;
 use crate::kernel;
 use crate::name::{ChainName, TableName};
 use crate::nft;
 use crate::wrap::TableId;
-
-/// Up to so many chains are read one by one; beyond, the whole table is cheaper.
-const SINGLE_READS: usize = 32;
 
 /// What a dump gives of a chain: its rules' handles, in order.
 type Dumped = Vec<Option<NonZeroU64>>;
