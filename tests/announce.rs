@@ -11,7 +11,6 @@
 #[path = "support/lab.rs"]
 mod lab;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lab::Lab;
@@ -30,14 +29,10 @@ struct Net {
 impl Net {
     fn new() -> Option<Self> {
         let (host, neighbour) = (Lab::new(TOOLS)?, Lab::new(TOOLS)?);
-        let mut stand_in = neighbour.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-        host.run(&format!(
-            "ip link add veth0 address 02:00:00:00:00:2a type veth peer name veth1 netns {}",
-            stand_in.id()
-        ));
-        stand_in.kill().unwrap();
-        stand_in.wait().unwrap();
-        host.run("ip address add 192.0.2.1/24 dev veth0; ip link set veth0 up");
+        host.link("veth0", &neighbour, "veth1");
+        host.run(
+            "ip link set veth0 address 02:00:00:00:00:2a; ip address add 192.0.2.1/24 dev veth0; ip link set veth0 up",
+        );
         neighbour.run(
             "ip link set lo up; ip address add 192.0.2.2/24 dev veth1; ip address add 2001:db8::2/64 nodad dev veth1; ip link set veth1 up; \
              ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:99 nud stale dev veth1; \

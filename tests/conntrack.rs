@@ -17,7 +17,6 @@ mod lab;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 use lab::Lab;
@@ -67,11 +66,7 @@ struct Net {
 }
 
 fn link(from: &Lab, name: &str, to: &Lab, peer: &str) {
-    // A process of the other namespace stands for it while the link is made.
-    let mut stand_in = to.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-    from.run(&format!("ip link add {name} type veth peer name {peer} netns {}", stand_in.id()));
-    stand_in.kill().unwrap();
-    stand_in.wait().unwrap();
+    from.link(name, to, peer);
     from.run(&format!("ip link set lo up; ip link set {name} up"));
     to.run(&format!("ip link set lo up; ip link set {peer} up"));
 }

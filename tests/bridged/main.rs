@@ -17,7 +17,6 @@
 mod lab;
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 use lab::Lab;
@@ -45,11 +44,7 @@ struct Net {
 }
 
 fn link(from: &Lab, name: &str, to: &Lab) {
-    // A process of the other namespace stands for it while the link is made.
-    let mut stand_in = to.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-    from.run(&format!("ip link add {name} type veth peer name eth0 netns {}", stand_in.id()));
-    stand_in.kill().unwrap();
-    stand_in.wait().unwrap();
+    from.link(name, to, "eth0");
     from.run(&format!("ip link set {name} up"));
     to.run("ip link set lo up; ip link set eth0 up");
 }

@@ -24,10 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn world() -> Option<World> {
     let world = World::new()?;
     world.host.run("ip link delete br0");
-    let mut stand_in = world.guests.0.run(|| std::process::Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-    world.host.run(&format!("ip link add tap1 type veth peer name tap0 netns {}", stand_in.id()));
-    stand_in.kill().unwrap();
-    stand_in.wait().unwrap();
+    world.host.link("tap1", &world.guests, "tap0");
     world.host.run("ip link set tap1 up; ip link add name wan type veth peer name far; ip link set wan up");
     world.guests.run("ip link set tap0 up");
     Some(world)

@@ -4,7 +4,6 @@ use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -51,11 +50,7 @@ impl World {
 
     /// Links the namespaces: a device of the guests, and the device that the host serves.
     pub(crate) fn link(&self) {
-        // A process of the other namespace stands for it while the link is made.
-        let mut stand_in = self.guests.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-        self.host.run(&format!("ip link add br0 type veth peer name tap0 netns {}", stand_in.id()));
-        stand_in.kill().unwrap();
-        stand_in.wait().unwrap();
+        self.host.link("br0", &self.guests, "tap0");
         self.host.run("ip address add 192.168.0.1/24 dev br0; ip link set br0 up; ip link set lo up");
         self.guests.run("ip link set tap0 up");
     }

@@ -19,7 +19,6 @@ mod plug;
 mod router;
 
 use std::net::Ipv4Addr;
-use std::process::Command;
 
 use lab::Lab;
 use nftwrap::Manager;
@@ -36,15 +35,6 @@ const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 fn interface(name: &str) -> InterfaceName {
     InterfaceName::new(name).unwrap()
-}
-
-/// A pair of devices between two namespaces.
-fn link(from: &Lab, name: &str, to: &Lab, peer: &str) {
-    // A process of the other namespace stands for it while the link is made.
-    let mut stand_in = to.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-    from.run(&format!("ip link add {name} type veth peer name {peer} netns {}", stand_in.id()));
-    stand_in.kill().unwrap();
-    stand_in.wait().unwrap();
 }
 
 /// The network that the host has by the bridge `br100`.

@@ -10,7 +10,7 @@ use nftwrap::linux_net::l3::{L3Driver, LinuxL3, NullL3};
 use nftwrap::linux_net::rules::Vpn;
 
 use crate::lab::Lab;
-use crate::{HOST, TOOLS, host, interface, link, network, options};
+use crate::{HOST, TOOLS, host, interface, network, options};
 
 /// What is not there by then was dropped: the links are in memory.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,8 +27,8 @@ struct Net {
 impl Net {
     fn new() -> Option<Self> {
         let net = Self { outside: Lab::new(TOOLS)?, host: Lab::new(TOOLS)?, guest: Lab::new(TOOLS)? };
-        link(&net.host, "wan", &net.outside, "eth0");
-        link(&net.host, "tap0", &net.guest, "eth0");
+        net.host.link("wan", &net.outside, "eth0");
+        net.host.link("tap0", &net.guest, "eth0");
         for lab in [&net.outside, &net.host, &net.guest] {
             lab.run("ip link set lo up; for dev in eth0 wan tap0; do ip link set $dev up 2>/dev/null || true; done");
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::Command;
 use std::time::Duration;
 
 use nftwrap::kernel::Kernel;
@@ -70,16 +69,14 @@ impl Seen {
 impl Net {
     pub(crate) fn new(tools: &[&str]) -> Option<Self> {
         let (client, router) = (Lab::new(tools)?, Lab::new(tools)?);
-        // A process of the other namespace stands for it while the links are made.
-        let mut stand_in = router.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-        let mut links = String::new();
-        for n in 0..DEVICES {
-            let mac = format!("address fa:16:3e:00:00:{n:02x}");
-            writeln!(links, "link add tap{n} {mac} type veth peer name tap{n} {mac} netns {}", stand_in.id()).unwrap();
-        }
-        client.quietly(&["ip", "-batch", "-"], &links);
-        stand_in.kill().unwrap();
-        stand_in.wait().unwrap();
+        router.stand_in(|pid| {
+            let mut links = String::new();
+            for n in 0..DEVICES {
+                let mac = format!("address fa:16:3e:00:00:{n:02x}");
+                writeln!(links, "link add tap{n} {mac} type veth peer name tap{n} {mac} netns {pid}").unwrap();
+            }
+            client.quietly(&["ip", "-batch", "-"], &links);
+        });
         let mut both = String::from("link set lo up\n");
         for n in 0..DEVICES {
             // Without ARP a frame goes to the device's own MAC, which is the other's, too.

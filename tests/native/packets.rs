@@ -3,7 +3,6 @@
 //! Two namespaces, joined by a veth pair: a client, and a server whose tables decide.
 
 use std::net::UdpSocket;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -44,11 +43,7 @@ struct Stream {
 impl Net {
     fn new() -> Option<Self> {
         let (client, server) = (Lab::new(TOOLS)?, Lab::new(TOOLS)?);
-        // A process of the other namespace stands for it while the link is made.
-        let mut stand_in = server.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-        client.run(&format!("ip link add veth0 type veth peer name veth1 netns {}", stand_in.id()));
-        stand_in.kill().unwrap();
-        stand_in.wait().unwrap();
+        client.link("veth0", &server, "veth1");
         for (lab, device, address) in [(&client, "veth0", CLIENT), (&server, "veth1", SERVER)] {
             lab.run(&format!("ip address add {address}/24 dev {device}; ip link set {device} up; ip link set lo up"));
         }

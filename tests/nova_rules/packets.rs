@@ -7,7 +7,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 use nftwrap::Manager;
@@ -33,22 +32,13 @@ struct Net {
     second: Lab,
 }
 
-/// A pair of devices between two namespaces.
-fn link(from: &Lab, name: &str, to: &Lab, peer: &str) {
-    // A process of the other namespace stands for it while the link is made.
-    let mut stand_in = to.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
-    from.run(&format!("ip link add {name} type veth peer name {peer} netns {}", stand_in.id()));
-    stand_in.kill().unwrap();
-    stand_in.wait().unwrap();
-}
-
 impl Net {
     fn new() -> Option<Self> {
         let lab = || Lab::new(TOOLS);
         let net = Self { outside: lab()?, host: lab()?, first: lab()?, second: lab()? };
-        link(&net.host, "wan", &net.outside, "eth0");
-        link(&net.host, "lan0", &net.first, "eth0");
-        link(&net.host, "lan1", &net.second, "eth0");
+        net.host.link("wan", &net.outside, "eth0");
+        net.host.link("lan0", &net.first, "eth0");
+        net.host.link("lan1", &net.second, "eth0");
         for lab in [&net.outside, &net.host, &net.first, &net.second] {
             lab.run(
                 "ip link set lo up; for dev in eth0 wan lan0 lan1; do ip link set $dev up 2>/dev/null || true; done",

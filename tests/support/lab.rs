@@ -59,6 +59,20 @@ impl Lab {
         Live::open_in(&self.0).unwrap()
     }
 
+    /// Joins this namespace to another by a veth pair; both devices are down. It takes `ip` and `sleep`.
+    pub(crate) fn link(&self, device: &str, to: &Self, peer: &str) {
+        to.stand_in(|pid| self.run(&format!("ip link add {device} type veth peer name {peer} netns {pid}")));
+    }
+
+    /// Does something while a process stands for this namespace, which `ip` cannot name otherwise.
+    pub(crate) fn stand_in<R>(&self, run: impl FnOnce(u32) -> R) -> R {
+        let mut process = self.0.run(|| Command::new("sleep").arg("60").spawn().unwrap()).unwrap();
+        let done = run(process.id());
+        process.kill().unwrap();
+        process.wait().unwrap();
+        done
+    }
+
     /// Runs a shell script in it and gives what it printed; the script must succeed.
     pub(crate) fn run(&self, script: &str) -> String {
         let (code, out, err) = self.feed(&["/bin/sh", "-ec", script], "");
