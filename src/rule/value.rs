@@ -25,6 +25,15 @@ pub enum Family {
 impl Family {
     /// Both families, IPv4 first.
     pub const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
+
+    /// The prefix length of a host.
+    #[must_use]
+    pub const fn max_prefix(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
 }
 
 impl From<Family> for nft::Family {

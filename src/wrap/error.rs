@@ -5,10 +5,12 @@
 
 use std::fmt;
 
+use ipnetwork::IpNetwork;
 use thiserror::Error;
 
 use super::builtin::TableId;
-use crate::name::{ChainName, NameError};
+use super::set::SetKind;
+use crate::name::{ChainName, IpsetName, NameError};
 use crate::rule::Family;
 
 /// A rule's place, as messages name it.
@@ -113,6 +115,54 @@ pub enum ModelError {
     /// The model was built without IPv6.
     #[error("IPv6 is switched off")]
     Ipv6Off,
+    /// There is no such set; it must be added before its members.
+    #[error("{table}: there is no set `{set}`")]
+    UnknownSet {
+        /// The table.
+        table: TableId,
+        /// The name that was looked for.
+        set: IpsetName,
+    },
+    /// The set is there with the other kind.
+    #[error("{table}: set `{set}` is there already, of {kind}")]
+    SetKind {
+        /// The table.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
+        /// What it has as members.
+        kind: SetKind,
+    },
+    /// The member belongs to the other family.
+    #[error("{table}: {member} cannot be in set `{set}`, which is of the other family")]
+    MemberFamily {
+        /// The table.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
+        /// The member.
+        member: IpNetwork,
+    },
+    /// A set of addresses has hosts only, and not the unspecified address.
+    #[error("{table}: {member} cannot be in set `{set}`, which has hosts only")]
+    NoHost {
+        /// The table.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
+        /// The member.
+        member: IpNetwork,
+    },
+    /// A rule refers to the set that was to be removed.
+    #[error("{table}: chain `{chain}` still refers to set `{set}`")]
+    SetInUse {
+        /// The table.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
+        /// A chain with such a rule.
+        chain: ChainName,
+    },
     /// A rule jumps to a chain that is neither in the model nor in the kernel.
     #[error("{at}: jumps to chain `{target}`, which is not there")]
     UnknownTarget {

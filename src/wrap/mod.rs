@@ -1,6 +1,6 @@
 //! Layer 3: wrapped chains, the desired state of a component.
 //!
-//! Owns: tables, chains, rules in their order, names, skeletons, tags, deferral, what changed.
+//! Owns: tables, chains, rules in their order, sets of addresses, names, skeletons, tags, deferral, what changed.
 //! Never: does I/O, parses text, compiles a rule.
 //!
 //! A component shares a host with others: it has chains of its own whose names carry its wrap name (`$inst-7` is
@@ -40,6 +40,7 @@ mod naming;
 mod pool;
 mod profile;
 mod refs;
+mod set;
 mod slots;
 mod table;
 mod view;
@@ -54,5 +55,6 @@ pub(crate) use model::Identity;
 pub use model::{Builder, Deferral, Model};
 pub use naming::ChainKey;
 pub use profile::Profile;
+pub use set::{AddressSet, SetEdits, SetKind};
 pub use table::{Filling, Table};
 pub use view::{ChainView, View};

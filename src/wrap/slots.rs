@@ -243,6 +243,13 @@ impl Slots {
         }
     }
 
+    /// Makes a reader look at all rules: some of them mean something else now.
+    pub(super) fn forget_edits(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.journal = None;
+        }
+    }
+
     /// What changed since the last [`settle`](Slots::settle), if that is known.
     pub(super) fn edits(&self) -> Option<Edits<'_>> {
         let journal = self.index.as_ref()?.journal.as_ref()?;

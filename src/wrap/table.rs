@@ -1,4 +1,4 @@
-//! A table of one family: its chains, and every operation on them.
+//! A table of one family: its chains and sets, and every operation on them.
 //!
 //! Owns: the operations of the OpenStack iptables managers, as typed ones.
 //! Never: compares text; knows what is in the kernel.
@@ -12,6 +12,7 @@
 
 mod edit;
 mod fill;
+mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +30,8 @@ use super::error::ModelError;
 use super::naming::{ChainKey, Naming};
 use super::pool::Pool;
 use super::refs::{ChainId, Refs};
-use crate::name::ChainName;
+use super::set::AddressSet;
+use crate::name::{ChainName, IpsetName};
 use crate::nft::Policy;
 use crate::nft::expr::Counter;
 use crate::rule::Rule;
@@ -50,6 +52,11 @@ pub struct Table {
     /// Where the serials of a new chain's rules begin: after those of every chain that is gone.
     first_rule: u32,
     tags: HashMap<Box<str>, Refs>,
+    sets: BTreeMap<IpsetName, AddressSet>,
+    /// The rules that name a set, be it one of these or not.
+    set_refs: HashMap<IpsetName, Refs>,
+    /// The sets that changed or are gone.
+    dirty_sets: BTreeSet<IpsetName>,
     pool: Pool,
     /// For what rules are: part of such a hash is kept, so all of its bits have to be good.
     hasher: RandomState,
@@ -72,6 +79,9 @@ impl Table {
             next_serial: FIRST_SERIAL,
             first_rule: 0,
             tags: HashMap::default(),
+            sets: BTreeMap::new(),
+            set_refs: HashMap::default(),
+            dirty_sets: BTreeSet::new(),
             pool: Pool::default(),
             hasher: RandomState::default(),
             dirty: Vec::new(),
@@ -322,10 +332,10 @@ impl Table {
         names.into_iter()
     }
 
-    /// Whether anything changed since [`mark_applied`](super::Model::mark_applied), the table being new included.
+    /// Whether anything changed since [`mark_applied`](super::Model::mark_applied), sets and the table being new included.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        self.fresh || !self.dirty.is_empty() || !self.gone.is_empty()
+        self.fresh || !self.dirty.is_empty() || !self.gone.is_empty() || !self.dirty_sets.is_empty()
     }
 
     pub(super) fn mark_applied(&mut self) {
@@ -336,6 +346,7 @@ impl Table {
             }
         }
         self.gone.clear();
+        self.mark_sets_applied();
         self.fresh = false;
     }
 

@@ -22,6 +22,22 @@ pub struct Set {
     pub bytes: Option<SetCounter>,
 }
 
+impl Set {
+    /// `-m set --match-set NAME src` or `dst`, of a set with one dimension.
+    #[must_use]
+    pub fn new(name: impl Into<Not<IpsetName>>, direction: SetDirection) -> Self {
+        Self {
+            name: name.into(),
+            directions: vec![direction],
+            return_nomatch: false,
+            keep_counters: false,
+            keep_subcounters: false,
+            packets: None,
+            bytes: None,
+        }
+    }
+}
+
 /// Where a set's dimension is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SetDirection {

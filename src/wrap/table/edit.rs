@@ -206,6 +206,7 @@ impl Table {
                 None => self.tags.entry(tag.as_ref().into()).or_default().add(id, hash),
             }
         }
+        self.link_sets(id, &addition.rule, hash);
         if let Some(chain) = self.at_mut(id) {
             chain.slots.push(Entry::new(addition, hash));
         }
@@ -279,6 +280,7 @@ impl Table {
                 self.tags.remove(tag);
             }
         }
+        self.unlink_sets(id, entry.rule(), entry.hash());
         if Pool::is_last(entry.rule()) {
             let identity = self.identify(entry.rule());
             self.pool.forget(identity.whole, entry.rule());
