@@ -34,6 +34,7 @@
 //!
 //! | layer | module | has | does I/O |
 //! |---|---|---|---|
+//! | 10 | [`writer`] | changes of many threads, merged into transactions | through the manager |
 //! | 10 | [`linux_net`] | bridges, gateways and what else nova-network did to a host | through all of them |
 //! | 9 | [`Manager`] | a model and a kernel | through the kernel |
 //! | 8 | [`apply`] | the loop: read, plan, seal, commit; again when stale | through the kernel |
@@ -86,6 +87,7 @@ pub mod rule;
 pub mod ruleset;
 pub mod transaction;
 pub mod wrap;
+pub mod writer;
 
 pub use error::Error;
 pub use manager::{Manager, ManagerBuilder};

@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     &["apply"],
     &["manager"],
-    &["linux_net"],
+    &["linux_net", "writer"],
 ];
 
 /// Files above the lowest layer that touch the system, each with a reason.

@@ -1,0 +1,78 @@
+//! The writer's thread: queue to transactions.
+//!
+//! Owns: the loop, and the search for the submission at fault.
+
+use std::sync::Arc;
+
+use super::queue::{Next, Queue};
+use super::{Core, Key, Pending, WriteError};
+use crate::apply::Report;
+use crate::error::Error;
+use crate::kernel::Kernel;
+
+impl<U: Key, K: Kernel> Core<U, K> {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(&mut self, queue: &Queue<U, K>) {
+        loop {
+            match queue.next() {
+                Next::Visit(visit) => visit(&mut self.manager),
+                Next::Commit(pending) => self.commit(pending),
+                Next::End => return,
+            }
+        }
+    }
+
+    /// Brings these to the kernel: all in one transaction, if it takes them.
+    fn commit(&mut self, mut pending: Vec<Pending<U>>) {
+        match self.attempt(&pending) {
+            Ok((report, failures)) => finish(pending, failures, &report),
+            Err(error) if pending.len() > 1 && is_of_one(&error) => {
+                // The one at fault is in one half, and found in a number of transactions that grows with the logarithm.
+                let later = pending.split_off(pending.len() / 2);
+                self.commit(pending);
+                self.commit(later);
+            }
+            Err(error) => {
+                for pending in pending {
+                    pending.finish(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction. Submissions that do not fit the model are left out of it; when it fails, all are taken back.
+    #[allow(clippy::type_complexity, reason = "one caller takes it apart at once")]
+    fn attempt(&mut self, pending: &[Pending<U>]) -> Result<(Arc<Report>, Vec<Option<WriteError>>), WriteError> {
+        let mut undo = Vec::new();
+        let mut failures = Vec::with_capacity(pending.len());
+        for submission in pending {
+            let begin = undo.len();
+            let mut changes = submission.changes.iter();
+            let failure =
+                changes.find_map(|change| self.installed.change(self.manager.model_mut(), change, &mut undo).err());
+            if failure.is_some() {
+                self.installed.take_back(self.manager.model_mut(), undo.split_off(begin));
+            }
+            failures.push(failure);
+        }
+        match self.manager.apply() {
+            Ok(report) => Ok((Arc::new(report), failures)),
+            Err(error) => {
+                self.installed.take_back(self.manager.model_mut(), undo);
+                Err(WriteError::Apply(Arc::new(error)))
+            }
+        }
+    }
+}
+
+/// Whether another transaction, without the change at fault, can succeed.
+fn is_of_one(error: &WriteError) -> bool {
+    let WriteError::Apply(error) = error else { return true };
+    !matches!(**error, Error::Commit(_) | Error::Kernel(_) | Error::Stale { .. })
+}
+
+fn finish<U>(pending: Vec<Pending<U>>, failures: Vec<Option<WriteError>>, report: &Arc<Report>) {
+    for (pending, failure) in pending.into_iter().zip(failures) {
+        pending.finish(failure.map_or_else(|| Ok(Arc::clone(report)), Err));
+    }
+}
