@@ -34,6 +34,7 @@
 //!
 //! | layer | module | has | does I/O |
 //! |---|---|---|---|
+//! | 11 | [`virt_firewall`] | instances, ports and security groups as units of a writer | through the writer |
 //! | 10 | [`writer`] | changes of many threads, merged into transactions | through the manager |
 //! | 10 | [`linux_net`] | bridges, gateways and what else nova-network did to a host | through all of them |
 //! | 9 | [`Manager`] | a model and a kernel | through the kernel |
@@ -86,6 +87,7 @@ pub mod rtnl;
 pub mod rule;
 pub mod ruleset;
 pub mod transaction;
+pub mod virt_firewall;
 pub mod wrap;
 pub mod writer;
 

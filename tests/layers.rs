@@ -25,6 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["apply"],
     &["manager"],
     &["linux_net", "writer"],
+    &["virt_firewall"],
 ];
 
 /// Files above the lowest layer that touch the system, each with a reason.

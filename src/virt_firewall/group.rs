@@ -1,0 +1,196 @@
+//! Security groups, typed.
+//!
+//! Owns: identifiers that are safe to print, and rules that fit together: no port without a protocol that has ports, no
+//! prefix of the other family.
+//! Never: reads a tenant's text ([`input`](super::input) does).
+
+use std::fmt;
+use std::sync::Arc;
+
+use ipnetwork::IpNetwork;
+
+use super::service::{Dialect, Service};
+use crate::name::{IpsetName, NameError};
+use crate::rule::matches::{Set, SetDirection};
+use crate::rule::{Family, Match, Not, Rule, Target};
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The longest, in bytes.
+            pub const MAX: usize = 64;
+
+            /// Checks the identifier: letters, digits, `-`, `_` and `.`, so that it cannot be taken for anything else.
+            ///
+            /// # Errors
+            /// [`NameError`] when it is empty, too long, or has another character.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                let what = $what;
+                if text.is_empty() {
+                    return Err(NameError::Empty { what });
+                }
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+                let shown = || text.chars().take(Self::MAX).flat_map(char::escape_default).collect();
+                if let Some(bad) = text.chars().find(|&c| !plain(c)) {
+                    return Err(NameError::BadCharacter { what, name: shown(), bad });
+                }
+                if text.len() > Self::MAX {
+                    return Err(NameError::TooLong { what, name: shown(), len: text.len(), max: Self::MAX });
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+identifier!(
+    /// A security group's identifier, usually a UUID.
+    GroupId,
+    "group id"
+);
+identifier!(
+    /// The identifier of a group's rule.
+    RuleId,
+    "rule id"
+);
+
+/// Seen from the instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Direction {
+    /// To the instance.
+    #[default]
+    Ingress,
+    /// From the instance.
+    Egress,
+}
+
+/// The other side of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Remote {
+    /// Anybody.
+    #[default]
+    Any,
+    /// Addresses in a prefix.
+    Prefix(IpNetwork),
+    /// The members of a group.
+    Group(GroupId),
+}
+
+/// One rule: what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupRule {
+    /// Its identifier, for messages.
+    pub id: RuleId,
+    /// To the instance, or from it.
+    pub direction: Direction,
+    /// The family; `None` is both, which a rule with a prefix never is.
+    pub family: Option<Family>,
+    /// What is allowed.
+    pub service: Service,
+    /// With whom.
+    pub remote: Remote,
+}
+
+/// A security group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityGroup {
+    /// Its identifier.
+    pub id: GroupId,
+    /// Its rules, in order.
+    pub rules: Vec<GroupRule>,
+    /// Whether replies are allowed without a rule. Without, connections of its ports are not tracked.
+    pub stateful: bool,
+}
+
+impl SecurityGroup {
+    /// A stateful group.
+    #[must_use]
+    pub fn new(id: GroupId, rules: Vec<GroupRule>) -> Self {
+        Self { id, rules, stateful: true }
+    }
+
+    /// The groups whose members its rules name.
+    pub fn remote_groups(&self) -> impl Iterator<Item = &GroupId> {
+        self.rules.iter().filter_map(|rule| match &rule.remote {
+            Remote::Group(group) => Some(group),
+            Remote::Any | Remote::Prefix(_) => None,
+        })
+    }
+}
+
+impl GroupRule {
+    /// Whether it says anything about the family.
+    #[must_use]
+    pub fn is_of(&self, family: Family) -> bool {
+        let prefix = match &self.remote {
+            Remote::Prefix(prefix) => Some(if prefix.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }),
+            Remote::Any | Remote::Group(_) => None,
+        };
+        self.family.or(prefix).is_none_or(|own| own == family) && self.service.is_of(family)
+    }
+
+    /// The rule of iptables, when it is of the family. `set` names the set of a group's members.
+    pub fn rule(
+        &self,
+        family: Family,
+        dialect: Dialect,
+        target: Target,
+        set: impl FnOnce(&GroupId) -> IpsetName,
+    ) -> Option<Rule> {
+        if !self.is_of(family) {
+            return None;
+        }
+        let mut rule = Rule::new();
+        if let Remote::Prefix(prefix) = self.remote {
+            rule = match self.direction {
+                Direction::Ingress => rule.source(prefix),
+                Direction::Egress => rule.destination(prefix),
+            };
+        }
+        rule = self.service.limit(rule, family, dialect);
+        if let Remote::Group(group) = &self.remote {
+            let direction = match self.direction {
+                Direction::Ingress => SetDirection::Source,
+                Direction::Egress => SetDirection::Destination,
+            };
+            rule = rule.matching(member_of(set(group), direction));
+        }
+        Some(rule.target(target))
+    }
+}
+
+/// `-m set --match-set NAME src` or `dst`.
+fn member_of(name: IpsetName, direction: SetDirection) -> Match {
+    Match::Set(Box::new(Set {
+        name: Not::is(name),
+        directions: vec![direction],
+        return_nomatch: false,
+        keep_counters: false,
+        keep_subcounters: false,
+        packets: None,
+        bytes: None,
+    }))
+}
