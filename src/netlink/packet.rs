@@ -12,9 +12,10 @@
 use std::ffi::CString;
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use super::namespace::Namespace;
+use super::socket::{check, open, retry};
 use crate::name::{InterfaceName, MacAddress};
 
 /// A packet socket that sends through one device.
@@ -42,10 +43,7 @@ impl PacketSocket {
             return Err(io::Error::last_os_error());
         }
         // Protocol 0 receives nothing.
-        // SAFETY: the call takes three numbers and touches no memory of ours.
-        let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
-        // SAFETY: `fd` was just opened, and nobody else has it.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = open(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
         // SAFETY: the struct is made of integers only, for which zero is a value.
         let mut address: libc::sockaddr_ll = unsafe { zeroed() };
         address.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).unwrap_or_default();
@@ -73,21 +71,8 @@ impl PacketSocket {
     /// # Errors
     /// Those of `send(2)`: `ENETDOWN` while the device is down, `ENXIO` when it is gone, `ENOBUFS` when its queue is full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        loop {
-            // SAFETY: `frame` is readable for its length and outlives the call.
-            let sent =
-                unsafe { libc::send(self.fd.as_raw_fd(), frame.as_ptr().cast(), frame.len(), libc::MSG_DONTWAIT) };
-            if sent >= 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+        // SAFETY: `frame` is readable for its length and outlives the call.
+        retry(|| unsafe { libc::send(self.fd.as_raw_fd(), frame.as_ptr().cast(), frame.len(), libc::MSG_DONTWAIT) })?;
+        Ok(())
     }
-}
-
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

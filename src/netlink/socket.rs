@@ -194,7 +194,7 @@ impl OptionSocket {
 }
 
 /// Calls again when a signal came between; the result as a count.
-fn retry(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
+pub(super) fn retry(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
     loop {
         match usize::try_from(call()) {
             Ok(count) => return Ok(count),
@@ -208,11 +208,13 @@ fn retry(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
     }
 }
 
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+/// The result of a system call, or its error.
+pub(super) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn open(family: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
+/// `socket(2)`, closed when another program starts.
+pub(super) fn open(family: libc::c_int, kind: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the call takes three numbers and touches no memory of ours.
     let fd = check(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) })?;
     // SAFETY: `fd` was just opened, and nobody else has it.

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use super::namespace::Namespace;
+use super::socket::check;
 use crate::name::InterfaceName;
 
 const CONTROL: &str = "/dev/net/tun";
@@ -57,10 +58,6 @@ impl Tap {
     pub fn persist(self) -> io::Result<()> {
         let on: libc::c_ulong = 1;
         // SAFETY: this request takes a number and touches no memory of ours.
-        check(unsafe { libc::ioctl(self.file.as_raw_fd(), TUNSETPERSIST as _, on) })
+        check(unsafe { libc::ioctl(self.file.as_raw_fd(), TUNSETPERSIST as _, on) }).map(drop)
     }
-}
-
-fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
