@@ -211,7 +211,8 @@ impl Index {
         rules: impl Iterator<Item = (RuleKey, Entry<'a>)>,
     ) {
         let rules: Vec<(RuleKey, Entry<'a>)> = rules.collect();
-        let (candidate, verdicts) = weigh(&rules);
+        let (candidate, verdicts) =
+            weigh(rules.iter().filter_map(|(_, entry)| Some((entry.signature?, entry.verdict_only))));
         if !candidate || (reached && verdicts) {
             self.forget(chain);
             if candidate {
@@ -340,15 +341,13 @@ impl Index {
 
 /// Whether a chain may be a dispatcher whose rules have these signatures.
 pub(super) fn may_dispatch(signatures: impl Iterator<Item = SignatureId>) -> bool {
-    let mut signatures: Vec<SignatureId> = signatures.collect();
-    signatures.sort_unstable();
-    signatures.chunk_by(|a, b| a == b).any(|same| same.len() >= DISPATCH_MIN)
+    weigh(signatures.map(|signature| (signature, false))).0
 }
 
-/// Whether rules make a dispatcher, and whether those of active signatures have nothing but verdicts.
-fn weigh(rules: &[(RuleKey, Entry<'_>)]) -> (bool, bool) {
-    let mut signatures: Vec<(SignatureId, bool)> =
-        rules.iter().filter_map(|(_, entry)| Some((entry.signature?, entry.verdict_only))).collect();
+/// Whether rules make a dispatcher, by the signature of each and whether it has nothing but a verdict; and whether those
+/// of active signatures have nothing but verdicts.
+fn weigh(rules: impl Iterator<Item = (SignatureId, bool)>) -> (bool, bool) {
+    let mut signatures: Vec<(SignatureId, bool)> = rules.collect();
     signatures.sort_unstable();
     let active = signatures.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() >= DISPATCH_MIN);
     active.fold((false, true), |(_, verdicts), same| (true, verdicts && same.iter().all(|(_, only)| *only)))
