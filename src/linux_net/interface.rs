@@ -98,8 +98,8 @@ impl<K: Kernel> InterfaceDriver<K> for LinuxBridge {
         let base = Self::base(host, network);
         let port = match network.vlan {
             Some(number) => {
-                vlan::remove_vlan_bridge(&mut host.rtnl, number, &network.bridge, Some(&network.attrs))?;
-                Some(vlan::default_name(number)?)
+                let attrs = Some(&network.attrs);
+                Some(vlan::remove_vlan_bridge(&mut host.rtnl, number, &network.bridge, attrs)?)
             }
             None => {
                 bridge::remove_bridge(&mut host.rtnl, &network.bridge, base.as_ref(), Some(&network.attrs))?;

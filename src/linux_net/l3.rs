@@ -17,12 +17,12 @@ use ipnetwork::IpNetwork;
 
 use super::host::{Host, HostError, Network};
 use super::interface::InterfaceDriver;
-use super::redirect::{Ingress, Redirect, ensure_redirect, has_bridge_names, remove_redirect};
+use super::redirect::{Ingress, Redirect, ensure_redirect, remove_redirect};
 use super::rules::{
     Floating, Vpn, ensure_floating_forward, ensure_vpn_forward, init_host, metadata_forward, remove_floating_forward,
     remove_vpn_forward,
 };
-use super::{device, gateway};
+use super::{BridgeError, device, gateway};
 use crate::kernel::Kernel;
 use crate::name::{InterfaceName, MacAddress};
 
@@ -135,13 +135,22 @@ impl<K: Kernel, D: InterfaceDriver<K>> LinuxL3<K, D> {
         let Some(network) = network.filter(|network| network.bridge != *device) else { return Ok(None) };
         let Some(bridge) = self.host.rtnl.link(&network.bridge)? else { return Ok(None) };
         let mac = bridge.mac.unwrap_or(MacAddress([0; 6]));
-        let mut redirect = Redirect::floating(network.bridge.clone(), mac, fixed, network.attrs.cidr);
-        if !has_bridge_names(self.host.manager.kernel_mut())? {
+        Ok(Some(Redirect::floating(network.bridge.clone(), mac, fixed, network.attrs.cidr)))
+    }
+
+    /// Has the packets routed; by the bridge's ports where the kernel cannot tell which bridge a port is of.
+    fn ensure_redirect(&mut self, mut redirect: Redirect) -> Result<(), HostError> {
+        let component = self.host.component()?;
+        let mut result = ensure_redirect(self.host.manager.kernel_mut(), &component, &redirect);
+        if matches!(result, Err(BridgeError::NoBridgeName { .. })) {
             let links = self.host.rtnl.links()?;
-            let ports = links.into_iter().filter(|link| link.master == Some(bridge.index)).map(|link| link.name);
-            redirect.ingress = Ingress::Ports(ports.collect());
+            let bridge = links.iter().find(|link| link.name == redirect.bridge).map(|link| link.index);
+            let ports = links.into_iter().filter(|link| bridge.is_some() && link.master == bridge);
+            redirect.ingress = Ingress::Ports(ports.map(|link| link.name).collect());
+            result = ensure_redirect(self.host.manager.kernel_mut(), &component, &redirect);
         }
-        Ok(Some(redirect))
+        result?;
+        Ok(())
     }
 }
 
@@ -202,8 +211,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         ensure_floating_forward(manager.model_mut(), &options.rules, &association)?;
         self.host.apply()?;
         if let Some(redirect) = self.redirect(fixed, device, network)? {
-            let component = self.host.component()?;
-            ensure_redirect(self.host.manager.kernel_mut(), &component, &redirect)?;
+            self.ensure_redirect(redirect)?;
         }
         device::bind_ip(&mut self.host.rtnl, device, floating.into(), false)?;
         self.host.announce(device, floating)

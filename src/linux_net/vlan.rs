@@ -35,7 +35,7 @@ impl Vlan {
     }
 }
 
-pub(super) fn default_name(number: u16) -> Result<InterfaceName, Error> {
+fn default_name(number: u16) -> Result<InterfaceName, Error> {
     let bad =
         || Error::BadValue { what: "VLAN number", value: number.to_string(), problem: "is not between 0 and 4094" };
     if number > 4094 {
@@ -103,7 +103,7 @@ pub fn ensure_vlan_bridge(
     Ok(device)
 }
 
-/// Deletes a bridge, gives its addresses back to the VLAN's device, and deletes that too.
+/// Deletes a bridge, gives its addresses back to the VLAN's device, and deletes that too; the name that it had.
 ///
 /// # Errors
 /// Those of [`remove_bridge`](bridge::remove_bridge) and [`remove_vlan`].
@@ -112,9 +112,9 @@ pub fn remove_vlan_bridge(
     number: u16,
     bridge: &InterfaceName,
     net_attrs: Option<&NetAttrs>,
-) -> Result<(), Error> {
+) -> Result<InterfaceName, Error> {
     let device = default_name(number)?;
     bridge::remove_bridge(rtnl, bridge, Some(&device), net_attrs)?;
     remove_vlan(rtnl, number)?;
-    Ok(())
+    Ok(device)
 }
