@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::netlink::attr::{Attr, AttrError, Reader, Writer, required};
+use crate::netlink::family::Family;
 
 const CTA_TUPLE_ORIG: u16 = 1;
 const CTA_TUPLE_REPLY: u16 = 2;
@@ -34,25 +35,6 @@ const CTA_PROTO_ICMP_CODE: u16 = 6;
 const CTA_PROTO_ICMPV6_ID: u16 = 7;
 const CTA_PROTO_ICMPV6_TYPE: u16 = 8;
 const CTA_PROTO_ICMPV6_CODE: u16 = 9;
-
-/// The family of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// IPv4.
-    Ipv4,
-    /// IPv6.
-    Ipv6,
-}
-
-impl Family {
-    /// `AF_INET` or `AF_INET6`.
-    pub(super) fn number(self) -> u8 {
-        match self {
-            Self::Ipv4 => 2,
-            Self::Ipv6 => 10,
-        }
-    }
-}
 
 /// A way of a connection's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,12 +100,12 @@ impl Entry {
     /// The family.
     #[must_use]
     pub fn family(&self) -> Family {
-        if self.original.source.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+        Family::of(self.original.source)
     }
 
     /// Reads the attributes of a message about an entry; `None` when it is of a family without addresses.
     pub(super) fn decode(family: u8, attributes: Reader<'_>) -> Result<Option<Self>, AttrError> {
-        if ![Family::Ipv4, Family::Ipv6].iter().any(|known| known.number() == family) {
+        if Family::from_number(family).is_none() {
             return Ok(None);
         }
         let (mut original, mut reply, mut zone) = (None, None, None);

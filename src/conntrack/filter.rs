@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
 
-use super::entry::{Entry, Family, Tuple};
+use super::entry::{Entry, Tuple};
+use crate::netlink::family::Family;
 
 /// Conditions on entries; one that is `None` takes all.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -52,9 +53,8 @@ impl Filter {
     /// Entries whose answers come from this address.
     #[must_use]
     pub fn answers_from(address: IpAddr) -> Self {
-        let family = if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
         let reply = Ends { source: Some(address.into()), ..Ends::default() };
-        Self { family: Some(family), reply, ..Self::default() }
+        Self { family: Some(Family::of(address)), reply, ..Self::default() }
     }
 
     /// Whether all conditions hold.

@@ -17,9 +17,11 @@ mod entry;
 mod error;
 mod filter;
 
-pub use entry::{Direction, Entry, Family, Icmp, Tuple};
+pub use entry::{Direction, Entry, Icmp, Tuple};
 pub use error::{Error, Operation};
 pub use filter::{Ends, Filter, Mark};
+
+pub use crate::netlink::family::Family;
 
 use std::net::IpAddr;
 

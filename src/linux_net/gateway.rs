@@ -54,7 +54,7 @@ pub fn initialize_gateway_device(rtnl: &mut Rtnl, device: &InterfaceName, networ
 /// The global IPv4 addresses of a device, in order.
 fn listed(rtnl: &mut Rtnl, link: &Link) -> Result<Vec<Address>, Error> {
     let mut addresses = rtnl.addresses_of(link.index)?;
-    addresses.retain(|address| address.scope == Scope::GLOBAL && address.family() == Family::V4);
+    addresses.retain(|address| address.scope == Scope::GLOBAL && address.family() == Family::Ipv4);
     Ok(addresses)
 }
 

@@ -161,7 +161,7 @@ impl Address {
     }
 
     fn decode(message: &Ifaddrmsg) -> Result<Option<Self>, BadPayload> {
-        if Family::from_number(*message.ifa_family()).is_none() {
+        if Family::from_number((*message.ifa_family()).into()).is_none() {
             return Ok(None);
         }
         let (mut address, mut local) = (None, None);
@@ -232,7 +232,7 @@ impl Address {
             w.raw(&self.other);
         }
         IfaddrmsgBuilder::default()
-            .ifa_family(self.family().number())
+            .ifa_family(self.family().number().into())
             .ifa_prefixlen(self.network.prefix())
             .ifa_flags(IfaF::empty())
             .ifa_scope(RtScope::from(self.scope.0))

@@ -46,40 +46,13 @@ pub use link::{Link, LinkChange, NewLink};
 pub use neighbour::Neighbour;
 pub use route::{Hop, HopFlags, Route, RouteKind};
 
+pub use crate::netlink::family::Family;
+
 use crate::netlink::errno::Errno;
 use crate::netlink::namespace::Namespace;
 
 /// How often a dump that was interrupted is begun.
 const ATTEMPTS: u32 = 8;
-
-/// One of the two families of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
-
-    fn of(address: std::net::IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-
-    fn number(self) -> neli::consts::rtnl::RtAddrFamily {
-        match self {
-            Self::V4 => neli::consts::rtnl::RtAddrFamily::Inet,
-            Self::V6 => neli::consts::rtnl::RtAddrFamily::Inet6,
-        }
-    }
-
-    fn from_number(number: neli::consts::rtnl::RtAddrFamily) -> Option<Self> {
-        Self::ALL.into_iter().find(|family| family.number() == number)
-    }
-}
 
 /// A failure that is made on purpose, to test what follows from one: a change is refused with `ENOMEM` and not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

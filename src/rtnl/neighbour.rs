@@ -55,7 +55,7 @@ impl Neighbour {
             w.put(Nda::Lladdr, mac.0);
         }
         NdmsgBuilder::default()
-            .ndm_family(Family::of(self.ip).number())
+            .ndm_family(Family::of(self.ip).number().into())
             .ndm_index(i32::try_from(self.link).ok()?)
             .ndm_state(Nud::PERMANENT)
             .ndm_flags(if self.proxy { Ntf::PROXY } else { Ntf::empty() })

@@ -211,7 +211,7 @@ impl Route {
     }
 
     fn decode(message: &Rtmsg) -> Result<Option<Self>, BadPayload> {
-        let Some(family) = Family::from_number(*message.rtm_family()) else { return Ok(None) };
+        let Some(family) = Family::from_number((*message.rtm_family()).into()) else { return Ok(None) };
         let mut hop = Hop {
             link: None,
             gateway: None,
@@ -221,8 +221,8 @@ impl Route {
             other: Vec::new(),
         };
         let any: IpAddr = match family {
-            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
-            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+            Family::Ipv4 => Ipv4Addr::UNSPECIFIED.into(),
+            Family::Ipv6 => Ipv6Addr::UNSPECIFIED.into(),
         };
         let (mut destination, mut source, mut ways) = (any, None, None);
         let mut route = Self {
@@ -313,7 +313,7 @@ impl Route {
             flags = hop.flags & HopFlags::ASKED;
         }
         RtmsgBuilder::default()
-            .rtm_family(self.family().number())
+            .rtm_family(self.family().number().into())
             .rtm_dst_len(self.destination.prefix())
             .rtm_src_len(self.source.map_or(0, |source| source.prefix()))
             .rtm_tos(self.tos)
@@ -384,8 +384,8 @@ impl Rtnl {
     /// [`Error`] when the kernel cannot be asked, or refuses.
     pub fn routes(&mut self) -> Result<Vec<Route>, Error> {
         let mut routes = Vec::new();
-        for family in Family::ALL {
-            routes.extend(self.dump("list routes", Rtm::Getroute, || list(family.number()), Route::decode)?);
+        for family in Family::BOTH {
+            routes.extend(self.dump("list routes", Rtm::Getroute, || list(family.number().into()), Route::decode)?);
         }
         Ok(routes)
     }

@@ -63,7 +63,7 @@ fn addresses_are_bound_and_unbound() {
         let ip: IpAddr = ip.parse().unwrap();
         assert!(device::bind_ip(&mut w.rtnl, &name("eth0"), ip, false).unwrap());
         assert!(!device::bind_ip(&mut w.rtnl, &name("eth0"), ip, false).unwrap());
-        let bound = device::global_addresses(&mut w.rtnl, &name("eth0"), family(ip)).unwrap();
+        let bound = device::global_addresses(&mut w.rtnl, &name("eth0"), Family::of(ip)).unwrap();
         assert_eq!(bound.iter().map(|a| a.network).collect::<Vec<_>>(), [ip.into()]);
         assert!(device::unbind_ip(&mut w.rtnl, &name("eth0"), ip).unwrap());
         assert!(!device::unbind_ip(&mut w.rtnl, &name("eth0"), ip).unwrap());
@@ -73,10 +73,6 @@ fn addresses_are_bound_and_unbound() {
     let metadata = "169.254.169.254".parse().unwrap();
     device::bind_ip(&mut w.rtnl, &name("lo"), metadata, true).unwrap();
     assert!(w.run("ip -o addr show dev lo").contains("169.254.169.254/32 scope link"));
-}
-
-fn family(ip: IpAddr) -> Family {
-    if ip.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
 #[test]
