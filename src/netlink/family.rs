@@ -36,6 +36,15 @@ impl Family {
             Self::Ipv6 => 10,
         }
     }
+
+    /// The prefix length of a host.
+    #[must_use]
+    pub const fn max_prefix(self) -> u8 {
+        match self {
+            Self::Ipv4 => 32,
+            Self::Ipv6 => 128,
+        }
+    }
 }
 
 impl fmt::Display for Family {

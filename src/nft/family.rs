@@ -1,5 +1,7 @@
 //! Protocol families of nf_tables.
 
+use crate::netlink::family;
+
 /// The family of a table: which packets its hooks see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -49,6 +51,15 @@ impl Family {
             Self::Netdev => "netdev",
             Self::Bridge => "bridge",
             Self::Ip6 => "ip6",
+        }
+    }
+}
+
+impl From<family::Family> for Family {
+    fn from(addresses: family::Family) -> Self {
+        match addresses {
+            family::Family::Ipv4 => Self::Ip,
+            family::Family::Ipv6 => Self::Ip6,
         }
     }
 }

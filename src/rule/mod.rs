@@ -13,7 +13,9 @@ mod value;
 
 pub use matches::Match;
 pub use targets::Target;
-pub use value::{ChainRef, Family, InterfaceMatch, MarkMask, Masked, Not, PortRange, Protocol};
+pub use value::{ChainRef, InterfaceMatch, MarkMask, Masked, Not, PortRange, Protocol};
+
+pub use crate::netlink::family::Family;
 
 /// A rule: what it asks of a packet, and what it does with it.
 ///

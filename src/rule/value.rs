@@ -10,49 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
+use super::Family;
 use crate::name::{ChainName, InterfaceName, NameError};
-use crate::nft;
-
-/// The family of an iptables table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// IPv4: `iptables`.
-    Ipv4,
-    /// IPv6: `ip6tables`.
-    Ipv6,
-}
-
-impl Family {
-    /// Both families, IPv4 first.
-    pub const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
-
-    /// The prefix length of a host.
-    #[must_use]
-    pub const fn max_prefix(self) -> u8 {
-        match self {
-            Self::Ipv4 => 32,
-            Self::Ipv6 => 128,
-        }
-    }
-}
-
-impl From<Family> for nft::Family {
-    fn from(family: Family) -> Self {
-        match family {
-            Family::Ipv4 => Self::Ip,
-            Family::Ipv6 => Self::Ip6,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ipv4 => "IPv4",
-            Self::Ipv6 => "IPv6",
-        })
-    }
-}
 
 /// A value that may be negated with `!`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -78,7 +78,7 @@ impl Bound {
     }
 
     fn bind_address(&mut self, address: IpAddr, part: &'static str) -> Result<(), ModelError> {
-        self.bind(if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }, part)
+        self.bind(Family::of(address), part)
     }
 
     fn bind_reject(&mut self, reject: Reject) -> Result<(), ModelError> {

@@ -199,7 +199,7 @@ impl Packet {
     /// Its family.
     #[must_use]
     pub fn family(&self) -> Family {
-        if self.source.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+        Family::of(self.source)
     }
 
     /// The layer-4 protocol.

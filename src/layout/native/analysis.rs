@@ -190,7 +190,7 @@ fn store(target: &Target, family: Family) -> Option<(Target, Box<[u8]>)> {
         },
         Target::Snat(nat) | Target::Dnat(nat) => match &**nat {
             Nat { addresses: Some((first, last)), ports: None, base_port: None, .. }
-                if first == last && first.is_ipv4() == (family == Family::Ipv4) =>
+                if first == last && Family::of(*first) == family =>
             {
                 let (bytes, len) = address_bytes(*first);
                 bytes.get(..len)?.into()

@@ -51,7 +51,7 @@ pub fn remove_metadata_forward(model: &mut Model, options: &Options) -> Result<b
 
 fn accept(options: &Options) -> [Placed; 1] {
     let host = options.metadata_host;
-    let family = if host.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    let family = Family::of(host);
     let port = Rule::new().tcp().dport(options.metadata_port);
     // nova takes these two for loopback and no others.
     let rule = if host == Ipv4Addr::LOCALHOST || host == std::net::Ipv6Addr::LOCALHOST {

@@ -16,7 +16,7 @@ pub(super) fn compile(m: &Iprange, w: &mut Writer<'_>) -> Result<Form, CompileEr
         [(&m.source, Side::Source, "--src-range"), (&m.destination, Side::Destination, "--dst-range")]
     {
         let Some(Not { negated, value: (first, last) }) = *range else { continue };
-        let family = if first.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let family = Family::of(first);
         w.only(family, option)?;
         let (from, to): (Data, Data) = match (first, last) {
             (IpAddr::V4(first), IpAddr::V4(last)) => (first.octets().into(), last.octets().into()),

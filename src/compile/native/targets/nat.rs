@@ -24,7 +24,7 @@ pub(super) fn compile(t: &targets::Nat, kind: NatKind, w: &mut Writer<'_>) -> Re
         return Ok(Form::Xt("nft cannot shift a range of ports"));
     }
     if let Some((first, last)) = t.addresses {
-        let family = if first.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let family = Family::of(first);
         w.only(family, field)?;
         if first.is_ipv4() != last.is_ipv4() {
             return Err(CompileError::Value { field, reason: "both ends must be of one family" });

@@ -48,7 +48,7 @@ type Ends = ([u8; 16], [u8; 16]);
 fn ends(range: Not<(IpAddr, IpAddr)>, context: &Context<'_>, field: &'static str) -> Result<Ends, CompileError> {
     let (first, last) = range.value;
     for end in [first, last] {
-        context.only(if end.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }, field)?;
+        context.only(Family::of(end), field)?;
     }
     Ok((inet_addr(first), inet_addr(last)))
 }

@@ -60,7 +60,7 @@ fn widest(nat: &Nat, context: &Context<'_>, field: &'static str) -> Result<Range
     let mut flags = NatFlags::from_bits_retain(nat.options.bits());
     if let Some((first, last)) = nat.addresses {
         for addr in [first, last] {
-            context.only(if addr.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }, field)?;
+            context.only(Family::of(addr), field)?;
         }
         flags |= NatFlags::MAP_IPS;
     }
