@@ -10,6 +10,8 @@
 
 #[path = "../support/lab.rs"]
 mod lab;
+#[path = "../support/scenarios.rs"]
+mod scenarios;
 
 mod basics;
 mod churn;

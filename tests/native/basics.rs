@@ -16,23 +16,8 @@ use crate::lab::Lab;
 use crate::world::*;
 
 scenarios! {
-    /// Two chains that the hooks lead to, and a jump between them that turns round: no kernel takes that for a loop.
     fn a_jump_turns_round(connect) {
-        let mut manager = native(nova("nova-compute"), connect());
-        let model = manager.model_mut();
-        for chain in ["$left", "$right"] {
-            add_chain(model, chain);
-            add(model, chain, "-p tcp --dport 22 -j ACCEPT");
-            add(model, "$local", &format!("-j {chain}"));
-        }
-        add(model, "$left", "-s 192.0.2.1 -j $right");
-        settle(&mut manager);
-        for (from, to) in [("$left", "$right"), ("$right", "$left"), ("$left", "$right")] {
-            let model = manager.model_mut();
-            assert!(remove(model, from, &format!("-s 192.0.2.1 -j {to}")));
-            add(model, to, &format!("-s 192.0.2.1 -j {from}"));
-            settle(&mut manager);
-        }
+        turn_a_jump_round(native(nova("nova-compute"), connect()), settle);
     }
 
     /// Everything stands after one transaction, and stays.
@@ -63,9 +48,9 @@ scenarios! {
         manager.apply().unwrap();
         for number in 0..30 {
             match number % 5 {
-                0 => add(manager.model_mut(), &format!("$inst-{number}"), "-p udp --dport 53 -j ACCEPT"),
+                0 => { add(manager.model_mut(), &format!("$inst-{number}"), "-p udp --dport 53 -j ACCEPT"); }
                 1 => { remove(manager.model_mut(), &format!("$inst-{number}"), "-j DROP"); }
-                2 => remove_chain(manager.model_mut(), &format!("$inst-{number}")),
+                2 => { remove_chain(manager.model_mut(), &format!("$inst-{number}")); }
                 3 => add_instance(manager.model_mut(), 100 + number, 443),
                 _ => {}
             }

@@ -16,6 +16,8 @@ mod canonical;
 mod lab;
 #[path = "../support/random/mod.rs"]
 mod random;
+#[path = "../support/scenarios.rs"]
+mod scenarios;
 
 mod adoption;
 mod basics;

@@ -55,7 +55,9 @@ scenarios! {
         add(&mut model, "$local", "-m physdev --physdev-in tap0 --physdev-is-bridged -j DROP");
         add_chain(&mut model, "$ports");
         add(&mut model, "$local", "-p tcp -j $ports");
-        (0..40).for_each(|port| add(&mut model, "$ports", &format!("-p tcp --dport {} -j ACCEPT", 100 + 2 * port)));
+        for port in 0..40 {
+            add(&mut model, "$ports", &format!("-p tcp --dport {} -j ACCEPT", 100 + 2 * port));
+        }
         let settings = Native { limits: Limits { sets: 0 }, ..Native::default() };
         let mut manager = Manager::with_kernel_and_layout(model, connect(), Layout::Native(settings));
         let shown = |list: &[Fallback]| {

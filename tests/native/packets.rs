@@ -196,14 +196,16 @@ fn filtering_goes_on_while_rules_change() {
         for round in 0..30_u16 {
             let rule = format!("-p tcp --dport {} -j ACCEPT", 7000 + round);
             // Of all chains that are the client's, too: the one that they share is filled anew.
-            (1..8).for_each(|peer| add(manager.model_mut(), &format!("$peer-{peer}"), &rule));
+            for peer in 1..8 {
+                add(manager.model_mut(), &format!("$peer-{peer}"), &rule);
+            }
             manager.apply().unwrap();
             for peer in 30..36 {
                 let rule = format!("-s 192.0.2.{peer} -j $peer-{}", 1 + peer % 11);
                 match round % 2 {
                     0 => add(manager.model_mut(), "$top", &rule),
-                    _ => drop(remove(manager.model_mut(), "$top", &rule)),
-                }
+                    _ => remove(manager.model_mut(), "$top", &rule),
+                };
                 manager.apply().unwrap();
             }
         }

@@ -1,4 +1,4 @@
-//! What a scenario needs: connections to one kernel, and hosts with instances.
+//! What a scenario needs: managers, and hosts with instances.
 
 use std::cell::RefCell;
 
@@ -8,37 +8,11 @@ use nftwrap::kernel::Kernel;
 use nftwrap::layout::{Layout, Native};
 use nftwrap::nft;
 use nftwrap::rule::Family;
-use nftwrap::wrap::{Model, Place, Profile, TableKind};
+use nftwrap::wrap::Model;
 use nftwrap_compat::load;
-use nftwrap_compat::parse;
 use nftwrap_compat::restore::SaveFile;
 
-/// Runs each scenario on the fake and on the real kernel.
-macro_rules! scenarios {
-    ($($(#[$doc:meta])* fn $name:ident($connect:ident) $body:block)*) => {
-        mod scenario {
-            #[allow(unused_imports, reason = "the scenarios of some files need less")]
-            use super::*;
-            $($(#[$doc])* pub(super) fn $name<K: nftwrap::kernel::Kernel>($connect: impl Fn() -> K) $body)*
-        }
-
-        mod on_fake {
-            $(#[test] fn $name() {
-                let fake = nftwrap::kernel::Fake::new();
-                super::scenario::$name(|| fake.connect());
-            })*
-        }
-
-        mod on_live {
-            $(#[test] fn $name() {
-                if let Some(lab) = crate::lab::Lab::new(&[]) {
-                    super::scenario::$name(|| lab.kernel());
-                }
-            })*
-        }
-    };
-}
-pub(crate) use scenarios;
+pub(crate) use crate::scenarios::*;
 
 /// What happens, with what was logged at `info` by this thread meanwhile.
 pub(crate) fn logged<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
@@ -79,45 +53,6 @@ pub(crate) fn table_names<K: Kernel>(kernel: &mut K) -> Vec<String> {
         kernel.tables(nft::Family::Ip).unwrap().iter().map(|table| table.name.to_string()).collect();
     names.sort();
     names
-}
-
-/// A component with nova's skeleton.
-pub(crate) fn nova(name: &str) -> Model {
-    Model::builder().component(name.parse().unwrap()).profile(Profile::Nova).eager(true).build().unwrap()
-}
-
-/// A component with no chains but its own.
-pub(crate) fn bare(name: &str) -> Model {
-    Model::builder().component(name.parse().unwrap()).build().unwrap()
-}
-
-/// Adds a rule of IPv4 `filter` from text.
-pub(crate) fn add(model: &mut Model, chain: &str, rule: &str) {
-    let rule = parse::rule(rule, Family::Ipv4).unwrap();
-    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().add_rule(chain, rule).unwrap();
-}
-
-pub(crate) fn remove(model: &mut Model, chain: &str, rule: &str) -> bool {
-    let rule = parse::rule(rule, Family::Ipv4).unwrap();
-    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().remove_rule(chain, &rule, Place::Normal).unwrap()
-}
-
-pub(crate) fn add_chain(model: &mut Model, chain: &str) {
-    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().add_chain(chain).unwrap();
-}
-
-pub(crate) fn remove_chain(model: &mut Model, chain: &str) {
-    model.table_mut(Family::Ipv4, TableKind::Filter).unwrap().remove_chain(chain).unwrap();
-}
-
-/// An instance as nova makes it: a chain with three rules, and the jump to it.
-pub(crate) fn add_instance(model: &mut Model, number: u32, port: u16) {
-    let chain = format!("$inst-{number}");
-    add_chain(model, &chain);
-    add(model, &chain, "-m state --state RELATED,ESTABLISHED -j ACCEPT");
-    add(model, &chain, &format!("-p tcp --dport {port} -j ACCEPT"));
-    add(model, &chain, "-j DROP");
-    add(model, "$local", &format!("-d 10.0.{}.{} -j {chain}", number / 250, number % 250));
 }
 
 /// A host with so many instances of three kinds.
