@@ -87,8 +87,10 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
     /// [`HostError`]; the call can be repeated.
     pub fn start(&mut self, networks: &[(Served, Vec<FixedIp>)], floating: &[Bound<'_>]) -> Result<(), HostError> {
         let deferral = self.l3.host_mut().manager.model_mut().defer();
-        let plain: Vec<Network> = networks.iter().map(|(served, _)| served.network.clone()).collect();
-        self.l3.initialize(&plain)?;
+        if self.addressing != Addressing::Flat {
+            // The rules of each network come with the network.
+            self.l3.initialize(&[])?;
+        }
         for (served, _) in networks {
             self.plumb(served)?;
         }

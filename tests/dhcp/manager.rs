@@ -102,6 +102,7 @@ fn a_flat_network_is_left_to_its_operator() {
     let served = served(&world);
     manager.start(&[(served.clone(), vec![guest(1)])], &[]).unwrap();
     assert!(!world.host.run("ip -o link").contains("br100"));
+    assert!(!world.host.run("nft list ruleset").contains("169.254.169.254"), "not even a rule for metadata");
     assert!(world.dnsmasq().running(&served.dhcp.device).unwrap().is_none());
     manager.teardown(&served).unwrap();
 }
