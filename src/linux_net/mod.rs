@@ -24,6 +24,7 @@ pub mod bridge;
 mod bridged;
 pub mod daemon;
 pub mod device;
+pub mod dhcpbridge;
 pub mod dnsmasq;
 mod error;
 pub mod files;

@@ -7,7 +7,7 @@
 //!
 //! Invariant: the text of a file depends on its arguments only, and has one line for each guest that it is about.
 //!
-//! Where the truth is: `dnsmasq(8)` and `src/option.c` of dnsmasq 2.90; nova's files as `spec/nova.md` 2.11 has them.
+//! Where the truth is: `dnsmasq(8)` and `src/option.c` of dnsmasq 2.90; nova's files as nova 2.11 has them.
 //! How tested: `tests/dhcp`, with goldens and a real dnsmasq.
 
 mod hosts;
@@ -27,6 +27,7 @@ use crate::name::{InterfaceName, MacAddress};
 
 pub use hosts::{dhcp_hosts, dns_hosts};
 pub use label::{Domain, HostName, Label, LabelError, NetworkId};
+pub(super) use leases::lease_line;
 pub use leases::leases;
 pub use options::dhcp_options;
 pub use process::{Dnsmasq, Outcome, Paths, command_line};
