@@ -188,7 +188,7 @@ impl LinkChange {
 }
 
 /// `ifinfomsg` with these attributes; `None` when they do not fit.
-fn message(index: u32, flags: Iff, change: Iff, attributes: Writer<Ifla>) -> Option<Ifinfomsg> {
+pub(super) fn message(index: u32, flags: Iff, change: Iff, attributes: Writer<Ifla>) -> Option<Ifinfomsg> {
     IfinfomsgBuilder::default()
         .ifi_family(RtAddrFamily::Unspecified)
         .ifi_type(Arphrd::from(0))

@@ -24,6 +24,7 @@ pub mod kind;
 mod link;
 mod neighbour;
 mod route;
+mod vf;
 
 use std::fmt;
 use std::io;
@@ -45,6 +46,7 @@ pub use kind::{Bridge, Kind, Peer, Port};
 pub use link::{Link, LinkChange, NewLink};
 pub use neighbour::Neighbour;
 pub use route::{Hop, HopFlags, Route, RouteKind};
+pub use vf::VfChange;
 
 pub use crate::netlink::family::Family;
 
