@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
+use super::sriov::PciAddress;
 use crate::name::InterfaceName;
 use crate::netlink::errno::Errno;
 use crate::netlink::namespace::NamespaceError;
@@ -70,6 +71,14 @@ pub enum Error {
         /// The number that was asked for.
         wanted: u16,
     },
+    /// A device of the PCI bus is not what was asked of it.
+    #[error("PCI device {address} {problem}")]
+    Pci {
+        /// The device.
+        address: PciAddress,
+        /// What it is not.
+        problem: &'static str,
+    },
     /// A value does not fit what it is for.
     #[error("{what} `{value}` {problem}")]
     BadValue {
@@ -113,7 +122,9 @@ impl Error {
     /// Whether a device, address, route or setting is not there.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        self.rtnl().is_some_and(rtnl::Error::is_missing) || self.io_is(&[io::ErrorKind::NotFound])
+        matches!(self, Self::Pci { .. })
+            || self.rtnl().is_some_and(rtnl::Error::is_missing)
+            || self.io_is(&[io::ErrorKind::NotFound])
     }
 
     /// Whether it is there already.

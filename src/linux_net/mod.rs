@@ -39,6 +39,7 @@ pub mod radvd;
 pub mod redirect;
 mod relocate;
 pub mod rules;
+pub mod sriov;
 mod steps;
 pub mod sysctl;
 pub mod tap;

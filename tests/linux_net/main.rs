@@ -16,6 +16,7 @@ mod device;
 mod gateway;
 mod reach;
 mod rtnl;
+mod sriov;
 mod tap;
 mod vlan;
 mod world;
