@@ -1,13 +1,13 @@
 //! Devices and their addresses: the small steps that everything else is made of.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 
 use super::Error;
 use super::steps::Steps;
 use crate::name::{InterfaceName, MacAddress};
-use crate::rtnl::{Address, Family, Kind, LinkChange, NewLink, Peer, Rtnl, Scope, Tolerate};
+use crate::rtnl::{Address, AddressFlags, Family, Kind, LinkChange, NewLink, Peer, Rtnl, Scope, Tolerate};
 
 /// Whether there is a device of this name.
 ///
@@ -114,4 +114,19 @@ pub fn global_addresses(rtnl: &mut Rtnl, device: &InterfaceName, family: Family)
     let mut addresses = rtnl.addresses_of(link.index)?;
     addresses.retain(|address| address.scope == Scope::GLOBAL && address.family() == family);
     Ok(addresses)
+}
+
+/// The first IPv6 address of a device that is good on its link only, which guests have as their router; `None` when it has
+/// none, or the kernel still looks for others that have it.
+///
+/// # Errors
+/// [`Error::Rtnl`]; `ENODEV` when the device is not there.
+pub fn link_local(rtnl: &mut Rtnl, device: &InterfaceName) -> Result<Option<Ipv6Addr>, Error> {
+    let link = rtnl.require_link(device)?;
+    let addresses = rtnl.addresses_of(link.index)?;
+    let usable = |address: &&Address| !address.flags.intersects(AddressFlags::TENTATIVE | AddressFlags::DADFAILED);
+    Ok(addresses.iter().filter(usable).find_map(|address| match address.network {
+        IpNetwork::V6(network) if network.ip().is_unicast_link_local() => Some(network.ip()),
+        _ => None,
+    }))
 }

@@ -96,3 +96,14 @@ fn a_socket_can_be_opened_by_one_thread_and_used_by_another() {
     let mut rtnl = Rtnl::open_in(&w.lab.0).unwrap();
     std::thread::spawn(move || assert!(device::exists(&mut rtnl, &name("eth0")).unwrap())).join().unwrap();
 }
+
+/// What guests have as their IPv6 router (nova 2.15).
+#[test]
+fn the_link_local_address_is_the_first_that_can_be_used() {
+    let Some(mut w) = World::new() else { return };
+    let address = |w: &mut World| device::link_local(&mut w.rtnl, &name("eth0")).unwrap();
+    assert_eq!(address(&mut w), None);
+    w.run("ip addr add 2001:db8::5/64 dev eth0 nodad; ip addr add fe80::7/64 dev eth0 nodad");
+    assert_eq!(address(&mut w), Some("fe80::7".parse().unwrap()));
+    assert!(device::link_local(&mut w.rtnl, &name("nowhere")).unwrap_err().is_missing());
+}
