@@ -17,10 +17,10 @@ use ipnetwork::IpNetwork;
 
 use super::host::{Host, HostError, Network};
 use super::interface::InterfaceDriver;
-use super::redirect::{Ingress, Redirect, ensure_redirect, remove_redirect};
+use super::redirect::{Destination, Ingress, Redirect, ensure_redirect, remove_redirect};
 use super::rules::{
-    Floating, Vpn, ensure_floating_forward, ensure_vpn_forward, init_host, metadata_forward, remove_floating_forward,
-    remove_vpn_forward,
+    Floating, Gateway, Release, Vpn, ensure_floating_forward, ensure_vpn_forward, init_host, metadata_forward,
+    remove_floating_forward, remove_vpn_forward,
 };
 use super::{BridgeError, device, gateway};
 use crate::kernel::Kernel;
@@ -28,6 +28,9 @@ use crate::name::{InterfaceName, MacAddress};
 
 /// Where guests ask for their metadata.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// Until the bridge is looked up.
+const NO_MAC: MacAddress = MacAddress([0; 6]);
 
 /// The router of a host's guests.
 pub trait L3Driver: Debug {
@@ -125,32 +128,50 @@ impl<K: Kernel, D: InterfaceDriver<K>> LinuxL3<K, D> {
         self.driver.device(network)
     }
 
-    /// The rule that has a guest's packets routed, unless the device is the bridge itself, by which they come anyway.
-    fn redirect(
-        &mut self,
-        fixed: Ipv4Addr,
-        device: &InterfaceName,
-        network: Option<&Network>,
-    ) -> Result<Option<Redirect>, HostError> {
-        let Some(network) = network.filter(|network| network.bridge != *device) else { return Ok(None) };
-        let Some(bridge) = self.host.rtnl.link(&network.bridge)? else { return Ok(None) };
-        let mac = bridge.mac.unwrap_or(MacAddress([0; 6]));
-        Ok(Some(Redirect::floating(network.bridge.clone(), mac, fixed, network.attrs.cidr)))
-    }
-
-    /// Has the packets routed; by the bridge's ports where the kernel cannot tell which bridge a port is of.
-    fn ensure_redirect(&mut self, mut redirect: Redirect) -> Result<(), HostError> {
+    /// Has packets routed that would only cross their bridge, if that is there; by its ports where the kernel cannot tell
+    /// which bridge a port is of.
+    fn redirect(&mut self, mut redirect: Redirect) -> Result<(), HostError> {
+        let Some(bridge) = self.host.rtnl.link(&redirect.bridge)? else { return Ok(()) };
+        redirect.address = bridge.mac.unwrap_or(NO_MAC);
         let component = self.host.component()?;
         let mut result = ensure_redirect(self.host.manager.kernel_mut(), &component, &redirect);
         if matches!(result, Err(BridgeError::NoBridgeName { .. })) {
             let links = self.host.rtnl.links()?;
-            let bridge = links.iter().find(|link| link.name == redirect.bridge).map(|link| link.index);
-            let ports = links.into_iter().filter(|link| bridge.is_some() && link.master == bridge);
-            redirect.ingress = Ingress::Ports(ports.map(|link| link.name).collect());
+            let ports = links.into_iter().filter(|link| link.master == Some(bridge.index)).map(|link| link.name);
+            redirect.ingress = Ingress::Ports(ports.collect());
             result = ensure_redirect(self.host.manager.kernel_mut(), &component, &redirect);
         }
         result?;
         Ok(())
+    }
+
+    /// Undoes it, also when the bridge has gone.
+    fn remove_redirect(&mut self, redirect: &Redirect) -> Result<(), HostError> {
+        let component = self.host.component()?;
+        remove_redirect(self.host.manager.kernel_mut(), &component, redirect)?;
+        Ok(())
+    }
+
+    /// What of a network is translated here though its guests leave it elsewhere: `force_snat_range`.
+    fn forced(&self, network: &Network) -> Vec<Redirect> {
+        let options = &self.host.options.rules;
+        let is_meant = match options.release {
+            Release::Essex => false,
+            Release::Grizzly => true,
+            Release::Stein => network.gateway() == Gateway::External,
+        };
+        let ranges = options.force_snat_range.iter().filter(|_| is_meant);
+        let redirect = |range: &IpNetwork| match *range {
+            IpNetwork::V4(range) => Some(Redirect {
+                bridge: network.bridge.clone(),
+                address: NO_MAC,
+                ingress: Ingress::Bridge,
+                source: network.attrs.cidr,
+                destination: Destination::Inside(range),
+            }),
+            IpNetwork::V6(_) => None,
+        };
+        ranges.filter_map(redirect).collect()
     }
 }
 
@@ -189,10 +210,16 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         if let Some(server) = network.attrs.dhcp_server.filter(|_| changed) {
             self.host.announce(&device, server)?;
         }
+        for redirect in self.forced(network) {
+            self.redirect(redirect)?;
+        }
         Ok(device)
     }
 
     fn remove_gateway(&mut self, network: &Network) -> Result<InterfaceName, HostError> {
+        for redirect in self.forced(network) {
+            self.remove_redirect(&redirect)?;
+        }
         self.driver.unplug(&mut self.host, network)
     }
 
@@ -210,8 +237,8 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         let association = Floating { floating, fixed, device: Some(device.clone()) };
         ensure_floating_forward(manager.model_mut(), &options.rules, &association)?;
         self.host.apply()?;
-        if let Some(redirect) = self.redirect(fixed, device, network)? {
-            self.ensure_redirect(redirect)?;
+        if let Some(redirect) = floating_redirect(fixed, device, network) {
+            self.redirect(redirect)?;
         }
         device::bind_ip(&mut self.host.rtnl, device, floating.into(), false)?;
         self.host.announce(device, floating)
@@ -227,9 +254,8 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         device::unbind_ip(&mut self.host.rtnl, device, floating.into())?;
         remove_floating_forward(self.host.manager.model_mut(), floating, fixed)?;
         self.host.apply()?;
-        if let Some(redirect) = self.redirect(fixed, device, network)? {
-            let component = self.host.component()?;
-            remove_redirect(self.host.manager.kernel_mut(), &component, &redirect)?;
+        if let Some(redirect) = floating_redirect(fixed, device, network) {
+            self.remove_redirect(&redirect)?;
         }
         // Packets of connections that stand go on by what was translated once, whatever the rules say.
         self.host.conntrack.clean(fixed.into())?;
@@ -249,6 +275,12 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
     fn clean_conntrack(&mut self, fixed: IpAddr) -> Result<usize, HostError> {
         Ok(self.host.conntrack.clean(fixed)?)
     }
+}
+
+/// What a guest sends out of its network, unless the device is the bridge itself, by which it comes anyway.
+fn floating_redirect(fixed: Ipv4Addr, device: &InterfaceName, network: Option<&Network>) -> Option<Redirect> {
+    let network = network.filter(|network| network.bridge != *device)?;
+    Some(Redirect::floating(network.bridge.clone(), NO_MAC, fixed, network.attrs.cidr))
 }
 
 /// The driver of a host that routes nothing: every operation succeeds and does nothing.

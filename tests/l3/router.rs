@@ -8,6 +8,7 @@ use nftwrap::linux_net::host::HostError;
 use nftwrap::linux_net::interface::LinuxBridge;
 use nftwrap::linux_net::l3::{L3Driver, LinuxL3, NullL3};
 use nftwrap::linux_net::rules::Vpn;
+use nftwrap::rtnl::Fault;
 
 use crate::lab::Lab;
 use crate::{HOST, TOOLS, host, interface, network, options};
@@ -119,6 +120,56 @@ fn a_device_that_is_not_there_changes_nothing() {
     assert!(matches!(error, HostError::NoInterface { .. }), "{error}");
     assert!(error.to_string().starts_with("interface nosuch0 not found"), "{error}");
     assert_eq!((net.addresses(), net.host.stock_save("iptables-nft-save")), before);
+}
+
+/// nova 6.2.32: the address is bound when its rules stand, so that the host never answers for it itself.
+#[test]
+fn translation_stands_before_the_address() {
+    let Some(net) = Net::new() else { return };
+    let mut l3 = net.router(Layout::Iptables);
+    l3.host_mut().rtnl.inject(Some(Fault { after: 0, lasting: false }));
+    let error = l3.add_floating_ip(FLOATING, FIXED, &interface("wan"), None).unwrap_err();
+    assert!(error.to_string().contains("a fault was injected"), "{error}");
+    let rules = net.host.stock_save("iptables-nft-save");
+    assert!(rules.contains(&format!("-A nova-network-PREROUTING -d {FLOATING}/32 -j DNAT")), "{rules}");
+    assert!(!net.addresses().contains(&FLOATING.to_string()));
+    l3.add_floating_ip(FLOATING, FIXED, &interface("wan"), None).unwrap();
+    assert!(net.addresses().contains(&FLOATING.to_string()));
+}
+
+/// nova 2.4, step 2: a network whose guests leave it elsewhere is translated here towards the forced range, so what goes
+/// there is taken from the bridge; and a floating address's rule goes also when its bridge has gone.
+#[test]
+fn the_forced_range_is_routed_while_the_host_has_the_network() {
+    let Some(net) = Net::new() else { return };
+    let mut options = options();
+    options.rules.force_snat_range = vec!["10.40.0.0/16".parse().unwrap(), "fd00::/64".parse().unwrap()];
+    let mut l3 = LinuxL3::new(host(&net.host, Layout::Iptables, options), LinuxBridge);
+    let mut external = network();
+    external.attrs.gateway = Some(Ipv4Addr::new(10, 0, 0, 254));
+    let shown = || net.host.run("nft list ruleset bridge");
+    let routed = |from: &str, op: &str, to: &str| {
+        let lines = shown();
+        lines.lines().any(|line| {
+            let line = line.trim();
+            line.contains(&format!("ip saddr {from} ip daddr {op}{to} ")) && line.contains(" accept")
+        })
+    };
+    for _ in 0..2 {
+        l3.initialize_gateway(&external, None).unwrap();
+        net.host.run("ip link set tap0 master br100");
+        l3.initialize_gateway(&external, None).unwrap();
+        assert!(routed("10.0.0.0/24", "", "10.40.0.0/16"), "{}", shown());
+        l3.add_floating_ip(FLOATING, FIXED, &interface("wan"), Some(&external)).unwrap();
+        assert!(routed("10.0.0.2", "!= ", "10.0.0.0/24"), "{}", shown());
+        l3.remove_gateway(&external).unwrap();
+        assert!(!shown().contains("10.40.0.0/16"), "{}", shown());
+        l3.remove_floating_ip(FLOATING, FIXED, &interface("wan"), Some(&external)).unwrap();
+        assert_eq!(shown(), "");
+    }
+    // One whose guests leave it here is translated whatever it asks for.
+    l3.initialize_gateway(&network(), None).unwrap();
+    assert_eq!(shown(), "");
 }
 
 /// The second call finds all of it, and one of another process as well.
