@@ -8,6 +8,8 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "../support/dump.rs"]
+mod dump;
 #[path = "../support/lab.rs"]
 mod lab;
 
