@@ -8,10 +8,15 @@
 //!
 //! Where the truth is: nova's `network/manager.py`. Differences are listed in [`manual::parity`](crate::manual::parity).
 //!
-//! How it is tested: `tests/dhcp/manager.rs`, with a real dnsmasq and a guest that asks it.
+//! How it is tested: `tests/dhcp`, with a real dnsmasq and a guest that asks it, and beside dumps of `iptables-save`.
 
 use std::net::Ipv4Addr;
 
+use ipnetwork::IpNetwork;
+
+use super::daemon::DaemonError;
+use super::device;
+use super::dhcpbridge::LeaseBook;
 use super::dnsmasq::{self, Dnsmasq, FixedIp};
 use super::host::{HostError, Network};
 use super::interface::InterfaceDriver;
@@ -19,6 +24,7 @@ use super::l3::{L3Driver, LinuxL3};
 use super::radvd::Radvd;
 use super::rules::{
     Floating, Vpn, add_checksum_rule, add_dhcp_rules, ensure_floating_forward, remove_checksum_rule, remove_dhcp_rules,
+    remove_host,
 };
 use crate::kernel::Kernel;
 use crate::name::{InterfaceName, MacAddress};
@@ -81,16 +87,17 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
     }
 
     /// What a host does when it starts: all its networks, and the floating addresses that are recorded for it. One whose
-    /// interface is not there is left out and logged.
+    /// interface is not there is left out and logged. With [`Addressing::Flat`] nothing.
     ///
     /// # Errors
     /// [`HostError`]; the call can be repeated.
     pub fn start(&mut self, networks: &[(Served, Vec<FixedIp>)], floating: &[Bound<'_>]) -> Result<(), HostError> {
-        let deferral = self.l3.host_mut().manager.model_mut().defer();
-        if self.addressing != Addressing::Flat {
-            // The rules of each network come with the network.
-            self.l3.initialize(&[])?;
+        if self.addressing == Addressing::Flat {
+            return Ok(());
         }
+        let deferral = self.l3.host_mut().manager.model_mut().defer();
+        // The rules of each network come with the network.
+        self.l3.initialize(&[])?;
         for (served, _) in networks {
             self.plumb(served)?;
         }
@@ -119,6 +126,9 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
     /// # Errors
     /// [`HostError`]; the call can be repeated.
     pub fn setup(&mut self, served: &Served, fixed_ips: &[FixedIp]) -> Result<(), HostError> {
+        if self.addressing == Addressing::Flat {
+            return Ok(());
+        }
         let deferral = self.l3.host_mut().manager.model_mut().defer();
         self.plumb(served)?;
         drop(deferral);
@@ -137,18 +147,33 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
         Ok(())
     }
 
-    /// A guest has lost its address: dnsmasq does not offer it any more, and is told that it is free. That a server could not
-    /// be told is logged: the lease ends by itself.
+    /// The same for the names that its DNS server has, of guests on all hosts.
     ///
     /// # Errors
     /// [`HostError::Daemon`].
+    pub fn update_dns(&self, served: &Served, fixed_ips: &[FixedIp]) -> Result<(), HostError> {
+        if self.addressing != Addressing::Flat && served.network.enable_dhcp {
+            self.dnsmasq.update_dns(&served.dhcp, fixed_ips)?;
+        }
+        Ok(())
+    }
+
+    /// A guest has lost its address: dnsmasq does not offer it any more, and is told that it is free. That a server could not
+    /// be told is logged: the lease ends by itself. Nothing when the network's device is not there.
+    ///
+    /// # Errors
+    /// [`HostError::Daemon`]; [`HostError::Net`] when the device cannot be looked up.
     pub fn release(
-        &self,
+        &mut self,
         served: &Served,
         fixed_ips: &[FixedIp],
         address: Ipv4Addr,
         mac: MacAddress,
     ) -> Result<(), HostError> {
+        let serves = self.addressing != Addressing::Flat && served.network.enable_dhcp;
+        if !serves || !device::exists(&mut self.l3.host_mut().rtnl, &served.dhcp.device)? {
+            return Ok(());
+        }
         self.update(served, fixed_ips)?;
         if let Err(error) = self.dnsmasq.release(&served.dhcp, address, mac) {
             log::warn!("{error}");
@@ -156,7 +181,7 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
         Ok(())
     }
 
-    /// The host has no guest of the network any more: its DHCP server, rules and devices go.
+    /// The host has no guest of the network any more: its DHCP server, leases, rules and devices go.
     ///
     /// # Errors
     /// [`HostError`]; the call can be repeated.
@@ -167,10 +192,14 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
         let device = self.l3.device(&served.network);
         self.dnsmasq.kill(&device)?;
         self.radvd.kill(&device)?;
+        // A lease that nobody ended would keep its address from the next guest.
+        let directory = &self.dnsmasq.settings().networks_path;
+        LeaseBook::new(directory).and_then(|book| book.forget(&served.dhcp.id)).map_err(DaemonError::from)?;
         let host = self.l3.host_mut();
         let (model, options) = (host.manager.model_mut(), &host.options.rules);
         remove_dhcp_rules(model, options, &device)?;
         remove_checksum_rule(model, &device)?;
+        remove_host(model, options, IpNetwork::V4(served.network.attrs.cidr), served.network.gateway())?;
         if let Some(vpn) = self.vpn(served) {
             self.l3.remove_vpn(vpn)?;
         }
@@ -184,9 +213,6 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
 
     /// Devices, addresses and rules of a network.
     fn plumb(&mut self, served: &Served) -> Result<(), HostError> {
-        if self.addressing == Addressing::Flat {
-            return Ok(());
-        }
         if served.network.enable_dhcp {
             self.l3.initialize_network(&served.network)?;
         }
@@ -203,7 +229,7 @@ impl<K: Kernel + std::fmt::Debug, D: InterfaceDriver<K>> NetworkManager<K, D> {
     fn serve(&mut self, served: &Served, fixed_ips: &[FixedIp]) -> Result<(), HostError> {
         self.update(served, fixed_ips)?;
         let device = self.l3.device(&served.network);
-        if let Some(prefix) = served.network.attrs.cidr_v6.filter(|_| self.addressing != Addressing::Flat) {
+        if let Some(prefix) = served.network.attrs.cidr_v6 {
             self.radvd.ensure(&device, prefix)?;
         }
         Ok(())

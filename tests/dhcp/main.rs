@@ -8,12 +8,15 @@
     reason = "a failed test is a panic"
 )]
 
+#[path = "../support/dump.rs"]
+mod dump;
 #[path = "../support/lab.rs"]
 mod lab;
 
 mod client;
 mod command;
 mod fixture;
+mod flows;
 mod manager;
 mod radvd;
 mod release;

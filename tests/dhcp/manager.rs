@@ -21,7 +21,7 @@ use crate::world::{World, guest};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A host whose bridge the manager makes; `tap1` waits for it.
-fn world() -> Option<World> {
+pub(crate) fn world() -> Option<World> {
     let world = World::new()?;
     world.host.run("ip link delete br0");
     world.host.link("tap1", &world.guests, "tap0");
@@ -30,7 +30,7 @@ fn world() -> Option<World> {
     Some(world)
 }
 
-fn served(world: &World) -> Served {
+pub(crate) fn served(world: &World) -> Served {
     let attrs = NetAttrs {
         cidr: world.network.cidr,
         broadcast: None,
@@ -52,10 +52,19 @@ fn served(world: &World) -> Served {
 }
 
 fn manager(world: &World, addressing: Addressing, layout: Layout) -> NetworkManager<Live, LinuxBridge> {
+    manager_with(world, addressing, layout, HostOptions::default())
+}
+
+pub(crate) fn manager_with(
+    world: &World,
+    addressing: Addressing,
+    layout: Layout,
+    options: HostOptions,
+) -> NetworkManager<Live, LinuxBridge> {
     let component = "nova-network".parse().unwrap();
     let model = Model::builder().component(component).profile(Profile::Nova).eager(true).build().unwrap();
     let manager = Manager::with_kernel_and_layout(model, world.host.kernel(), layout);
-    let host = Host::new(&world.host.0, manager, HostOptions::default()).unwrap();
+    let host = Host::new(&world.host.0, manager, options).unwrap();
     let settings = radvd::Settings { networks_path: world.folder.join("networks"), ..radvd::Settings::default() };
     let radvd = Radvd::new(settings, world.host.0.clone());
     NetworkManager::new(addressing, LinuxL3::new(host, LinuxBridge), world.dnsmasq(), radvd)
@@ -92,17 +101,4 @@ fn a_host_serves_a_network_from_start_to_end() {
         let rules = world.host.run("nft list ruleset");
         assert!(!rules.contains("br100"), "{layout:?}: {rules}");
     }
-}
-
-/// Its operator does all of it.
-#[test]
-fn a_flat_network_is_left_to_its_operator() {
-    let Some(world) = world() else { return };
-    let mut manager = manager(&world, Addressing::Flat, Layout::Iptables);
-    let served = served(&world);
-    manager.start(&[(served.clone(), vec![guest(1)])], &[]).unwrap();
-    assert!(!world.host.run("ip -o link").contains("br100"));
-    assert!(!world.host.run("nft list ruleset").contains("169.254.169.254"), "not even a rule for metadata");
-    assert!(world.dnsmasq().running(&served.dhcp.device).unwrap().is_none());
-    manager.teardown(&served).unwrap();
 }
