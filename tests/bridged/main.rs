@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use lab::Lab;
-use nftwrap::kernel::{Fake, Kernel, Live};
+use nftwrap::kernel::{Errno, Fake, Kernel, Live};
 use nftwrap::linux_net::BridgeError;
 use nftwrap::linux_net::isolation::{isolate_dhcp_address, remove_isolate_dhcp_address};
 use nftwrap::linux_net::redirect::{
@@ -219,6 +219,32 @@ fn a_change_meanwhile_is_seen() {
     });
     assert!(isolate_dhcp_address(&mut kernel, &component, &uplink, SHARED).unwrap());
     assert_eq!(fake.connect().tables(Family::Bridge).unwrap().len(), 3);
+}
+
+/// nova 6.3.50 to 6.3.53, where another ebtables in the way is a generation that moved: one transaction when nobody is,
+/// another try for each time that somebody was faster, up to a number, and none for anything else.
+#[test]
+fn only_a_race_is_tried_again() {
+    let attempt = |failures: u32, errno| {
+        let mut kernel = Fake::new();
+        kernel.fail_next(failures, errno);
+        let done = isolate_dhcp_address(&mut kernel, &component(), &interface("uplink"), SHARED);
+        (done, kernel.stats().batches, kernel.rules(Family::Bridge, &"nova-network-bridge".parse().unwrap(), None))
+    };
+    let (done, batches, rules) = attempt(0, Errno::RESTART);
+    assert_eq!((done.unwrap(), batches, rules.unwrap().len()), (true, 1, 4));
+    let (done, batches, rules) = attempt(u32::MAX, Errno::RESTART);
+    assert!(done.unwrap_err().is_stale());
+    assert_eq!((batches, rules.unwrap().len()), (10, 0));
+    let (done, batches, rules) = attempt(1, Errno::RESTART);
+    assert_eq!((done.unwrap(), batches, rules.unwrap().len()), (true, 2, 4));
+    for errno in [Errno::PERM, Errno::NOMEM, Errno::BUSY] {
+        let (done, batches, rules) = attempt(1, errno);
+        let error = done.unwrap_err();
+        assert_eq!(error.is_not_permitted(), errno == Errno::PERM, "{error}");
+        assert!(!error.is_stale() && error.to_string().contains("nova-network-bridge"), "{error}");
+        assert_eq!((batches, rules.unwrap().len()), (1, 0));
+    }
 }
 
 fn redirect(ingress: Ingress, destination: Destination) -> Redirect {

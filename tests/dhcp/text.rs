@@ -1,4 +1,4 @@
-//! The text of the files: goldens of nova's tests (`spec/nova.md` 6.4), and properties for any input.
+//! The text of the files: goldens of nova's tests (nova 6.4), and properties for any input.
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -86,6 +86,17 @@ fn the_router_goes_to_the_first_interface_or_to_all() {
     other.truncate(1);
     other[0].first_interface = false;
     assert_eq!(dhcp_options(&network(0), &other, &single_gateway()), "NW-0,3");
+}
+
+/// 67: icehouse wrote the lines that take the router from an interface, and left the others to dnsmasq, whose default is
+/// the address that we write.
+#[test]
+fn the_lines_that_take_the_router_away_are_those_of_icehouse() {
+    let text = dhcp_options(&network(0), &fixed_ips(0), &single_gateway());
+    let (with, without): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.split(',').count() == 3);
+    assert_eq!(without, ["NW-3,3", "NW-4,3"]);
+    let default = format!("3,{}", network(0).dhcp_server);
+    assert!(with.iter().all(|line| line.ends_with(&default)), "{with:?}");
 }
 
 #[test]
