@@ -6,7 +6,7 @@
 //! Invariant: a process that the pid file names is ours only when the whole path of our configuration is one of its
 //! arguments.
 //!
-//! Where the truth is: `radvd(8)`, `radvd.conf(5)` (2.19); nova's file as `spec/nova.md` 2.14 has it.
+//! Where the truth is: `radvd(8)`, `radvd.conf(5)` (2.19); nova's file as nova 2.14 has it.
 //! How tested: `tests/dhcp/radvd.rs`, with a real radvd.
 
 use std::ffi::OsString;

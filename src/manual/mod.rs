@@ -7,6 +7,7 @@
 //! - [`byte_order`]: which bytes are in whose order.
 //! - [`kernel_support`]: what is asked of the kernel, and which privilege it takes.
 //! - [`parity`]: where we differ from the programs whose behaviour we took over.
+//! - [`nova_network`]: the functions of nova's network code and what its tests check, and where both are here.
 //! - [`native_layout`]: tables of our own, dispatch in two steps, shared bodies, sets and families.
 //! - [`not_yet`]: where this version does less than its design, or does it in another way.
 
@@ -15,6 +16,7 @@ pub mod generations;
 pub mod kernel_support;
 pub mod native_layout;
 pub mod not_yet;
+pub mod nova_network;
 pub mod ownership;
 pub mod parity;
 pub mod pipeline;

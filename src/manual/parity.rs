@@ -128,6 +128,8 @@
 //!   that it is gone on removal.
 //! - **Locks.** nova holds a lock for bridges, one for VLANs and one for gateways; each step here takes another agent's
 //!   work for its own, so there is none.
+//! - **Virtual functions.** nova changes the card and then looks for the function's own interface; we look everything up first. A card
+//!   in switch mode has an interface for each function, of which nova may take one for the card's; we do not.
 //! - **`create_tap_dev`.** nova makes the device and then sets it up, so one that was interrupted stays half-made; ours
 //!   becomes persistent last. There is no second try by `tunctl`: both make the same system call.
 //!
@@ -147,6 +149,13 @@
 //! - **Servers.** nova lengthens its configured list at each start (7.29); ours is put together anew each time.
 //! - **One after the other.** nova does not wait for a process that it has told to end, and its locks hold in one process;
 //!   we wait, and lock the directory of the files, which holds between processes as well.
+//! - **Leases.** nova's script asks and tells the database, by way of other services; ours keeps a file for each network
+//!   beside dnsmasq's own ([`LeaseBook`](crate::linux_net::dhcpbridge::LeaseBook)), which the agent reads and watches. A lease whose guest
+//!   gave a name that is none is kept without it, and a file that cannot be read is no empty one: dnsmasq does not start.
+//! - **Options of icehouse** (6.4.67) left out the lines of first interfaces, which have the router by default. Ours are those of later
+//!   releases; a guest is told the same.
+//! - **Giving an address back** when the network's device is not there (6.4.78): nova writes the files and starts dnsmasq all the same;
+//!   we do nothing, and the next setup says it.
 //! - **The lease script** is run through a shell by dnsmasq, so a path with characters that a shell reads is refused.
 //!
 //! # The host's networks
@@ -160,6 +169,14 @@
 //!   non-gateway rules go when it does (7.28).
 //! - **VPN.** It can be taken out again (7.28); what lets packets through to the instance stays while another port
 //!   leads there.
+//! - **Teardown** takes a network's source translation, its exemptions and its leases along; nova leaves them until it is
+//!   started anew, and with flat DHCP it never lets go of a network: its teardown is our `update`.
+//! - **Recorded addresses** (6.2.33). nova chooses between its option and the record and skips those without a guest; here the caller
+//!   names interface and guest for each, and none can be missing.
+//! - **Open vSwitch** (6.3.59). nova wraps what `ovs-vsctl` said in an error of its own; our driver for it is an error that says that
+//!   it is not supported, and starts nothing.
+//! - **Tries** (6.3.50 to 6.3.53). nova knows another `ebtables` by its text, and waits longer each time, three times; the kernel tells us
+//!   that its generation moved, and we read again, ten times, without waiting. Anything else is an error at once, in both.
 //! - **ebtables.** A table of the bridge family, each group of rules exchanged in one transaction and in its written order
 //!   (7.35). The chains stand at the priorities of ebtables. Removal takes the table with the last group.
 //! - **`redirect`.** The frame's destination is written by the rule, so the bridge's hardware address has to be given. A

@@ -1,4 +1,4 @@
-//! The command line: goldens of nova's tests (`spec/nova.md` 2.12, 6.4).
+//! The command line: goldens of nova's tests (nova 2.12, 6.4).
 
 use nftwrap::linux_net::dnsmasq::{Network, Settings, command_line};
 
