@@ -148,6 +148,20 @@ fn rules_in_normal_form_read_back_as_themselves() {
     }
 }
 
+/// Ports that are read as `-m multiport`, as others stand before them, and a missing option that belongs to them.
+#[test]
+fn an_option_after_the_ports_of_two_matches_reads_back() {
+    let option = Some(Not::not(27));
+    for (sport, dport) in [
+        (Some(Not::not(PortRange::single(58901))), Some(Not::is(PortRange::single(0)))),
+        (Some(Not::not(PortRange::single(58901))), None),
+        (None, Some(Not::is(PortRange::new(3, 9).unwrap()))),
+    ] {
+        let rule = multiport(MultiportSide::Either, true, &[(0, 0)]);
+        holds(&rule.matching(Match::Tcp(Tcp { sport, dport, option, flags: None })), Family::Ipv4).unwrap();
+    }
+}
+
 #[test]
 fn a_packet_without_a_connection_is_only_asked_its_state() {
     let conntrack = |state| {

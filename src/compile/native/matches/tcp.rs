@@ -6,7 +6,7 @@ use super::super::{Form, Writer};
 use super::ports;
 use crate::compile::CompileError;
 use crate::nft::expr::PayloadBase;
-use crate::rule::matches::{Tcp, TcpFlags};
+use crate::rule::matches::{Multiport, MultiportSide, Tcp, TcpFlags};
 use crate::rule::{Match, Not, Protocol};
 
 /// `struct tcphdr`: the flags.
@@ -55,12 +55,35 @@ pub(super) fn lift_option(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
     let negated = (there == 0) != differs;
     let option = Some(Not { negated, value: kind });
     let guard = l.guard;
-    match l.rule.matches.last_mut() {
-        Some(Match::Tcp(m)) if m.flags.is_none() && m.option.is_none() && (negated || !guard) => {
-            m.option = option;
-            // Still a match of its own: flags would have made its guard needless.
-            Some(())
-        }
-        _ => l.push(Match::Tcp(Tcp { option, ..Tcp::default() })),
+    let last = l.rule.matches.last_mut();
+    if let Some(Match::Tcp(m)) = last
+        && m.flags.is_none()
+        && m.option.is_none()
+        && (negated || !guard)
+    {
+        m.option = option;
+        // Still a match of its own: flags would have made its guard needless.
+        return Some(());
+    }
+    // What is missing is only asked after ports, or after the header, which would be a match of its own.
+    if let Some(m) = last
+        && negated
+        && let Some(ports) = own_port(m)
+    {
+        *m = Match::Tcp(Tcp { option, ..ports });
+        return Some(());
+    }
+    l.push(Match::Tcp(Tcp { option, ..Tcp::default() }))
+}
+
+/// One range of ports as a match of the protocol's own: it was read as `-m multiport` because there was one before.
+fn own_port(m: &Match) -> Option<Tcp> {
+    let Match::Multiport(Multiport { side, negated, ports }) = m else { return None };
+    let &[value] = ports.as_slice() else { return None };
+    let ports = Some(Not { negated: *negated, value });
+    match side {
+        MultiportSide::Source => Some(Tcp { sport: ports, ..Tcp::default() }),
+        MultiportSide::Destination => Some(Tcp { dport: ports, ..Tcp::default() }),
+        MultiportSide::Either => None,
     }
 }
