@@ -6,6 +6,7 @@
 use std::alloc::System;
 
 use nftwrap::Manager;
+use nftwrap::ipset;
 use nftwrap::kernel::{CommitError, Committed, Error, Kernel};
 use nftwrap::layout::Layout;
 use nftwrap::name::{ChainName, IpsetName, SetName, TableName};
@@ -86,6 +87,12 @@ impl Kernel for Sink {
     }
     fn ipset_name(&mut self, _: u16) -> Result<Option<IpsetName>, Error> {
         Ok(None)
+    }
+    fn ipset(&mut self, _: &IpsetName) -> Result<Option<ipset::Content>, ipset::Error> {
+        Ok(None)
+    }
+    fn change_ipset(&mut self, _: &ipset::Order) -> Result<(), ipset::Error> {
+        Ok(())
     }
     fn commit(&mut self, _: &Sealed) -> Result<Committed, CommitError> {
         Ok(Committed::default())

@@ -48,6 +48,7 @@
 //! | 1 | [`nft`] | tables, chains, rules, sets, expressions as the kernel has them | no |
 //! | 1 | [`rtnl`] | links, addresses, routes and neighbours of a namespace | through neli |
 //! | 1 | [`conntrack`] | connections that the kernel tracks: listed and deleted | through a transport |
+//! | 1 | [`ipset`] | ipsets: made, filled, listed and destroyed | through a transport |
 //! | 0 | [`netlink`] | attributes, messages, the socket, namespaces | `socket`, `namespace` |
 //!
 //! Rule text, save files, the string API and the command are in the crate `nftwrap-compat`.
@@ -75,6 +76,7 @@ pub mod apply;
 pub mod compile;
 pub mod conntrack;
 pub mod error;
+pub mod ipset;
 pub mod kernel;
 pub mod layout;
 pub mod linux_net;

@@ -13,7 +13,7 @@ use source::{Source, sources};
 const LAYERS: &[&[&str]] = &[
     &["name"],
     &["netlink"],
-    &["nft", "rtnl", "conntrack"],
+    &["nft", "rtnl", "conntrack", "ipset"],
     &["rule"],
     &["wrap"],
     &["compile"],

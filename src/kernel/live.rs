@@ -13,6 +13,7 @@ use std::io;
 use std::time::Instant;
 
 use super::{CommitError, Committed, Errno, Error, Kernel, Rejection};
+use crate::ipset;
 use crate::name::{ChainName, IpsetName, SetName, TableName};
 use crate::netlink::ack::Ack;
 use crate::netlink::attr::{AttrError, Writer};
@@ -34,6 +35,7 @@ pub struct Live<T = Socket> {
     transport: T,
     namespace: Namespace,
     ipsets: Option<Ipsets>,
+    sets: Option<ipset::Client>,
     seq: u32,
     request: Vec<u8>,
     answer: Vec<u8>,
@@ -62,7 +64,15 @@ impl<T> Live<T> {
     pub fn over(transport: T, namespace: &Namespace) -> Self {
         // Batches count from 1; numbers of their own keep answers to the two apart.
         let seq = 0x8000_0000;
-        Self { transport, namespace: namespace.clone(), ipsets: None, seq, request: Vec::new(), answer: Vec::new() }
+        Self {
+            transport,
+            namespace: namespace.clone(),
+            ipsets: None,
+            sets: None,
+            seq,
+            request: Vec::new(),
+            answer: Vec::new(),
+        }
     }
 
     /// The transport.
@@ -74,6 +84,14 @@ impl<T> Live<T> {
         match &mut self.ipsets {
             Some(ipsets) => Ok(ipsets),
             none => Ok(none.insert(Ipsets::open_in(&self.namespace)?)),
+        }
+    }
+
+    /// What changes ipsets, which are on a socket of their own: the answers there are no answers to a batch.
+    fn sets(&mut self) -> io::Result<&mut ipset::Client> {
+        match &mut self.sets {
+            Some(sets) => Ok(sets),
+            none => Ok(none.insert(ipset::Client::open_in(&self.namespace)?)),
         }
     }
 
@@ -342,6 +360,16 @@ impl<T: Transport> Kernel for Live<T> {
 
     fn ipset_name(&mut self, index: u16) -> Result<Option<IpsetName>, Error> {
         Ok(self.ipsets()?.name(index)?.map(|name| IpsetName::from_kernel(&name)))
+    }
+
+    fn ipset(&mut self, name: &IpsetName) -> Result<Option<ipset::Content>, ipset::Error> {
+        let failed = |error: io::Error| ipset::Error::unreachable(ipset::Operation::List, name, error);
+        self.sets().map_err(failed)?.list(name)
+    }
+
+    fn change_ipset(&mut self, order: &ipset::Order) -> Result<(), ipset::Error> {
+        let failed = |error: io::Error| ipset::Error::unreachable(order.operation(), order.set(), error);
+        self.sets().map_err(failed)?.run(order)
     }
 
     fn commit(&mut self, batch: &Sealed) -> Result<Committed, CommitError> {

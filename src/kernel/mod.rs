@@ -23,6 +23,7 @@ pub use live::Live;
 
 pub use crate::netlink::errno::Errno;
 
+use crate::ipset;
 use crate::name::{ChainName, IpsetName, SetName, TableName};
 use crate::nft::{Chain, Element, Family, Object, Rule, Set, Table};
 use crate::transaction::Sealed;
@@ -92,6 +93,18 @@ pub trait Kernel {
     /// # Errors
     /// As [`generation`](Kernel::generation).
     fn ipset_name(&mut self, index: u16) -> Result<Option<IpsetName>, Error>;
+
+    /// The ipset with this name and its members; `None` when there is no such set.
+    ///
+    /// # Errors
+    /// [`ipset::Error`] when the kernel cannot be asked or refuses.
+    fn ipset(&mut self, name: &IpsetName) -> Result<Option<ipset::Content>, ipset::Error>;
+
+    /// Changes an ipset. That is no transaction, and is in effect at once.
+    ///
+    /// # Errors
+    /// [`ipset::Error`] names set and member; of many members, those before it are changed.
+    fn change_ipset(&mut self, order: &ipset::Order) -> Result<(), ipset::Error>;
 
     /// Commits a transaction: everything in it, or nothing. An empty batch is committed without sending anything.
     ///

@@ -1,6 +1,6 @@
 //! A kernel in memory, for tests of everything above this layer.
 //!
-//! Owns: the tables, chains, rules, sets, elements and objects of a namespace; transactions that are all or nothing; the
+//! Owns: the tables, chains, rules, sets, elements and objects of a namespace, and its ipsets; transactions that are all or nothing; the
 //! kernel's errors, message by message, with the attribute that each points at; generations, handles, owners.
 //! Never: sees a packet; checks what concerns one expression alone (the bytes of an xt extension, whether a register
 //! was loaded), or whether ranges overlap; knows devices, flow tables, offload and chains bound to one rule.
@@ -16,6 +16,7 @@ mod chain;
 mod dump;
 mod element;
 mod expression;
+mod ipset;
 mod listing;
 mod object;
 mod request;
@@ -26,10 +27,10 @@ mod state;
 mod table;
 mod validate;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::ipset::Ipsets;
 use self::run::Answer;
 use self::state::{State, Table};
 use super::{CommitError, Committed, Errno, Error, Kernel, Rejection};
@@ -50,6 +51,7 @@ pub struct Fake {
     namespace: Arc<Mutex<Namespace>>,
     before_commit: Option<Hook>,
     failures: Option<(u32, Errno)>,
+    refuse_ipset: Option<(IpsetName, Errno)>,
     interruptions: u32,
 }
 
@@ -57,7 +59,7 @@ struct Namespace {
     state: State,
     generation: u32,
     next_port: u32,
-    ipsets: BTreeMap<u16, IpsetName>,
+    ipsets: Ipsets,
     stats: Stats,
 }
 
@@ -70,6 +72,8 @@ pub struct Stats {
     pub commits: u32,
     /// Dumps.
     pub dumps: u32,
+    /// Orders to change an ipset.
+    pub ipset_orders: u32,
 }
 
 impl Default for Fake {
@@ -86,7 +90,7 @@ impl Fake {
             state: State::default(),
             generation: 1,
             next_port: 1,
-            ipsets: BTreeMap::new(),
+            ipsets: Ipsets::default(),
             stats: Stats::default(),
         };
         Self::on(Arc::new(Mutex::new(namespace)))
@@ -104,7 +108,7 @@ impl Fake {
             inner.next_port += 1;
             inner.next_port
         };
-        Self { port, namespace, before_commit: None, failures: None, interruptions: 0 }
+        Self { port, namespace, before_commit: None, failures: None, refuse_ipset: None, interruptions: 0 }
     }
 
     /// Runs `hook` before each commit of this socket: a race as an ordinary test. It gets this socket, and its own
@@ -117,6 +121,11 @@ impl Fake {
     /// [`Errno::PERM`] a missing right; anything else is said of the first operation.
     pub fn fail_next(&mut self, times: u32, errno: Errno) {
         self.failures = (times > 0).then_some((times, errno));
+    }
+
+    /// Lets the next order of this socket about that ipset fail, without any effect.
+    pub fn refuse_ipset(&mut self, set: &IpsetName, errno: Errno) {
+        self.refuse_ipset = Some((set.clone(), errno));
     }
 
     /// Lets the next `times` dumps of this socket be interrupted by a change. A dump is begun again a bounded number of
@@ -133,10 +142,7 @@ impl Fake {
 
     /// Adds an ipset to the namespace and returns its index.
     pub fn add_ipset(&mut self, name: &IpsetName) -> u16 {
-        let mut inner = lock(&self.namespace);
-        let next = inner.ipsets.last_key_value().map_or(0, |(&last, _)| last.saturating_add(1));
-        inner.ipsets.insert(next, name.clone());
-        next
+        lock(&self.namespace).ipsets.add(name)
     }
 
     /// What the namespace was asked so far.
@@ -265,12 +271,25 @@ impl Kernel for Fake {
     }
 
     fn ipset_index(&mut self, name: &IpsetName) -> Result<Option<u16>, Error> {
-        let inner = lock(&self.namespace);
-        Ok(inner.ipsets.iter().find(|(_, known)| *known == name).map(|(&index, _)| index))
+        Ok(lock(&self.namespace).ipsets.index(name))
     }
 
     fn ipset_name(&mut self, index: u16) -> Result<Option<IpsetName>, Error> {
-        Ok(lock(&self.namespace).ipsets.get(&index).cloned())
+        Ok(lock(&self.namespace).ipsets.name(index).cloned())
+    }
+
+    fn ipset(&mut self, name: &IpsetName) -> Result<Option<crate::ipset::Content>, crate::ipset::Error> {
+        Ok(lock(&self.namespace).ipsets.content(name))
+    }
+
+    fn change_ipset(&mut self, order: &crate::ipset::Order) -> Result<(), crate::ipset::Error> {
+        let mut inner = lock(&self.namespace);
+        let Namespace { state, ipsets, stats, .. } = &mut *inner;
+        stats.ipset_orders += 1;
+        if let Some((set, errno)) = self.refuse_ipset.take_if(|(set, _)| set == order.set()) {
+            return Err(crate::ipset::Error::refused(order.operation(), &set, errno.0));
+        }
+        ipsets.run(order, state)
     }
 
     fn commit(&mut self, batch: &Sealed) -> Result<Committed, CommitError> {
