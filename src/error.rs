@@ -9,9 +9,10 @@ use std::sync::Arc;
 use thiserror::Error as ThisError;
 
 use crate::compile::CompileError;
+use crate::ipset;
 use crate::kernel::{self, Errno};
 use crate::layout;
-use crate::name::{ChainName, NameError, SetName, TableName, WrapName};
+use crate::name::{ChainName, IpsetName, NameError, SetName, TableName, WrapName};
 use crate::rule::Rule;
 pub use crate::ruleset::Location;
 use crate::wrap::{ModelError, TableId};
@@ -183,6 +184,20 @@ pub enum Error {
     /// The batch could not be sent.
     #[error(transparent)]
     Commit(kernel::CommitError),
+    /// An ipset could not be read or changed. After a transaction that was committed, members that should have gone may
+    /// still be there; the next application reads the set again.
+    #[error(transparent)]
+    Ipset(#[from] ipset::Error),
+    /// An ipset of our name stands, and is of another type.
+    #[error("ipset {set} is there as {found}, and {wanted} is wanted; destroy it, or give the set another name")]
+    IpsetType {
+        /// The set.
+        set: IpsetName,
+        /// What it should be.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
     /// A message cannot be encoded.
     #[error("{location}: {source}")]
     Encode {
@@ -230,7 +245,9 @@ impl Error {
     /// Something that was to go is still in use.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::StillReferenced { .. }) || self.errno(&[Errno::BUSY])
+        matches!(self, Self::StillReferenced { .. })
+            || matches!(self, Self::Ipset(error) if error.is_busy())
+            || self.errno(&[Errno::BUSY])
     }
 
     /// Other writers were faster.
@@ -245,6 +262,7 @@ impl Error {
         match self {
             Self::Commit(error) => matches!(error, kernel::CommitError::NotPermitted),
             Self::Kernel(error) => error.is_not_permitted(),
+            Self::Ipset(error) => error.is_not_permitted(),
             Self::TableOwned { .. } => true,
             _ => self.errno(&[Errno::PERM]),
         }
@@ -253,6 +271,7 @@ impl Error {
     /// This kernel lacks something that the rules need.
     #[must_use]
     pub fn is_not_supported(&self) -> bool {
-        self.errno(&[Errno::OPNOTSUPP, Errno::AFNOSUPPORT])
+        matches!(self, Self::Ipset(error) if error.is_not_supported())
+            || self.errno(&[Errno::OPNOTSUPP, Errno::AFNOSUPPORT])
     }
 }

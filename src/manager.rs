@@ -18,7 +18,7 @@ mod builder;
 
 pub use builder::ManagerBuilder;
 
-use crate::apply::{Memory, Mode, Plan, Report, native};
+use crate::apply::{Memory, Mode, Plan, Report, ipsets, native};
 use crate::error::Error;
 use crate::kernel::{self, Kernel, Live};
 use crate::layout::Layout;
@@ -78,6 +78,15 @@ impl Remembered {
         match self {
             Self::Iptables(memory) => memory.apply(model, kernel, mode),
             Self::Native(memory) => memory.apply(model, kernel, mode),
+        }
+    }
+
+    /// Begins anew for another model.
+    fn restart(&mut self, model: &Model, layout: &Layout) {
+        match self {
+            // The ipsets that stand are those of the model before.
+            Self::Iptables(memory) => memory.forget(),
+            Self::Native(_) => *self = Self::new(model, layout),
         }
     }
 
@@ -178,7 +187,7 @@ impl<K: Kernel> Manager<K> {
     fn transact(&mut self, mode: Mode) -> Result<(Plan, Report), Error> {
         if self.of != *self.model.identity() {
             self.of = self.model.identity().same();
-            self.memory = Remembered::new(&self.model, &self.layout);
+            self.memory.restart(&self.model, &self.layout);
         }
         self.memory.apply(&mut self.model, &mut self.kernel, mode)
     }
@@ -203,7 +212,11 @@ impl<K: Kernel> Manager<K> {
             None => return Err(Error::Model(vec![ModelError::NoComponent { name: String::new() }])),
         };
         let mut memory = Remembered::new(&empty, &self.layout);
-        memory.apply(&mut empty, &mut self.kernel, Mode::Remove).map(|(_, report)| report)
+        let (_, mut report) = memory.apply(&mut empty, &mut self.kernel, Mode::Remove)?;
+        if matches!(self.layout, Layout::Iptables) {
+            ipsets::remove(&mut self.kernel, &self.model, &mut report);
+        }
+        Ok(report)
     }
 
     /// Forgets what is known of the kernel: the next application reads it anew and repairs what others have changed in

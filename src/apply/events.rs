@@ -9,11 +9,17 @@
 use log::{debug, info};
 
 use super::{ATTEMPTS, Report};
+use crate::ipset;
 use crate::ruleset::{Fallback, NativeChange};
 
 /// Other programs were faster; everything is read again.
 pub(super) fn stale(attempt: u32) {
     debug!("the ruleset has moved since it was read: attempt {attempt} of {ATTEMPTS} starts again");
+}
+
+/// A set that should be gone, or other, is not.
+pub(super) fn ipset_stays(error: &ipset::Error) {
+    info!("{error}");
 }
 
 /// An application of the native layout is in effect. `adopted`: how many tables stood when it was the first of its process.

@@ -22,6 +22,7 @@
 
 mod encode;
 mod events;
+pub(crate) mod ipsets;
 mod leftovers;
 pub(crate) mod native;
 mod read;
@@ -32,10 +33,12 @@ use std::time::{Duration, Instant};
 pub use crate::ruleset::{Change, Fallback, Identity, Mark, NativeChange, Plan};
 pub use report::Report;
 
+use self::ipsets::{Ipsets, Steps};
 use self::leftovers::Leftovers;
 use crate::error::Error;
+use crate::ipset;
 use crate::kernel::{self, CommitError, Kernel};
-use crate::ruleset::{self, Extent, Observed, PlanError};
+use crate::ruleset::{self, Extent, Observed, Pending, PlanError};
 use crate::wrap::Model;
 
 /// How often an application starts again because other programs changed the tables meanwhile.
@@ -59,6 +62,7 @@ const READS: u32 = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     observed: Option<Observed>,
+    ipsets: Ipsets,
     /// The batch buffer, used again unless it is big.
     buffer: Vec<u8>,
 }
@@ -86,6 +90,7 @@ impl Memory {
     /// Forgets what is known of the kernel, so that the next application reads it anew.
     pub(crate) fn forget(&mut self) {
         self.observed = None;
+        self.ipsets.distrust();
     }
 
     /// Brings the model to the kernel.
@@ -103,13 +108,15 @@ impl Memory {
             report.generation = self.observed.as_ref().map_or(0, |o| o.generation);
             return Ok((Plan::default(), report));
         }
-        repeat(start, report, |report| {
+        let outcome = repeat(start, report, |report| {
             let outcome = self.attempt(model, kernel, mode, report);
             if matches!(outcome, Err(Attempt::Stale)) {
                 self.forget();
             }
             outcome
-        })
+        });
+        self.ipsets.undo(kernel);
+        outcome
     }
 
     fn attempt<K: Kernel + ?Sized>(
@@ -130,11 +137,13 @@ impl Memory {
             _ if observed.adopted => Extent::Changes,
             _ => Extent::Everything,
         };
-        let ipsets = read::ipsets(kernel, model, extent)?;
+        ruleset::check_model(model, observed)?;
+        let mut ipsets = read::ipsets(kernel, model, extent)?;
+        let steps = self.ipsets.plan(kernel, model, extent)?;
+        steps.expect(&mut ipsets);
         report.read += reading.elapsed();
 
         let planning = Instant::now();
-        ruleset::check_model(model, observed)?;
         observed.counters.clear();
         let (plan, mut pending) = match ruleset::plan(model, observed, &ipsets, extent) {
             // Only now it is known which of the rules that we sent must be named by handle.
@@ -153,22 +162,24 @@ impl Memory {
         report.reset_counts();
         report.count(&plan);
         leftovers.count(report);
+        steps.count(report);
         report.generation = observed.generation;
+        if mode == Mode::Plan {
+            return Ok(plan_of(plan, leftovers, steps));
+        }
         if plan.is_empty() && leftovers.is_empty() {
             if mode.commits() {
-                observed.install(pending);
-                observed.adopted = true;
-                model.mark_applied();
+                self.ipsets.prepare(kernel, &steps, mode, &mut ipsets, report)?;
+                self.finish_ipsets(kernel, &steps, report)?;
+                self.install(pending, model);
             }
-            return Ok(plan);
+            return Ok(plan_of(plan, leftovers, steps));
         }
-        if mode == Mode::Plan {
-            return Ok(plan_of(plan, leftovers));
-        }
+        self.ipsets.prepare(kernel, &steps, mode, &mut ipsets, report)?;
 
         let buffer = std::mem::take(&mut self.buffer);
         let sealed = encode::batch(&plan, &mut leftovers, &ipsets, observed.generation, buffer, report)?;
-        report.messages = sealed.messages();
+        report.messages += sealed.messages();
         report.bytes = sealed.bytes().len();
         let outcome = match mode {
             Mode::Check => kernel.check(&sealed),
@@ -182,6 +193,7 @@ impl Memory {
             }
             Err(other) => {
                 // Whether it is in effect is not known.
+                self.ipsets.keep();
                 self.forget();
                 return Err(Error::Commit(other).into());
             }
@@ -190,17 +202,40 @@ impl Memory {
         if mode.commits() {
             let handles = committed.handles.iter().filter_map(|(seq, handle)| Some((sealed.index(*seq)?, *handle)));
             pending.learn(&plan, handles);
-            observed.install(pending);
-            observed.adopted = true;
             observed.generation = next_generation(observed.generation);
             report.generation = observed.generation;
-            model.mark_applied();
+            self.finish_ipsets(kernel, &steps, report)?;
+            self.install(pending, model);
         }
         let buffer = sealed.into_bytes();
         if buffer.capacity() <= KEPT_BUFFER {
             self.buffer = buffer;
         }
-        Ok(plan_of(plan, leftovers))
+        Ok(plan_of(plan, leftovers, steps))
+    }
+
+    /// Does what is to be done to ipsets after a commit.
+    fn finish_ipsets<K: Kernel + ?Sized>(
+        &mut self,
+        kernel: &mut K,
+        steps: &Steps,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let finished = self.ipsets.finish(kernel, steps, report);
+        if finished.is_err() {
+            // The rest is in effect, and found so by the next application.
+            self.forget();
+        }
+        finished
+    }
+
+    /// Remembers what stands now.
+    fn install(&mut self, pending: Pending, model: &mut Model) {
+        if let Some(observed) = &mut self.observed {
+            observed.install(pending);
+            observed.adopted = true;
+        }
+        model.mark_applied();
     }
 }
 
@@ -228,9 +263,9 @@ fn repeat(
 }
 
 /// All changes as a plan. In this layout what is left elsewhere is in groups of the native one.
-fn plan_of(plan: Plan, leftovers: Leftovers) -> Plan {
+fn plan_of(plan: Plan, leftovers: Leftovers, steps: Steps) -> Plan {
     let (_, groups) = leftovers.into_changes();
-    plan.with_native(groups, Vec::new())
+    plan.with_native(groups, Vec::new()).with_ipsets(steps.into_orders())
 }
 
 /// How long to wait before the next attempt: 1, 2, 4 ms and so on, an eighth of a second over all attempts, so that a
@@ -253,6 +288,12 @@ enum Attempt {
 impl From<Error> for Attempt {
     fn from(error: Error) -> Self {
         Self::Failed(Box::new(error))
+    }
+}
+
+impl From<ipset::Error> for Attempt {
+    fn from(error: ipset::Error) -> Self {
+        Error::from(error).into()
     }
 }
 

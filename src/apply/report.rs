@@ -20,16 +20,16 @@ pub struct Report {
     pub rules_added: usize,
     /// Rules that were deleted, those of deleted chains not counted.
     pub rules_deleted: usize,
-    /// Sets and maps that were made or deleted, in the native layout.
+    /// Sets and maps that were made or deleted; in the tables of iptables, ipsets.
     pub sets: usize,
-    /// Elements that were added or deleted, in the native layout.
+    /// Elements of them that were added or deleted.
     pub elements: usize,
     /// What was done in another form than the first, in the native layout: of new rules, and, when all was read, of what
     /// the kernel lacks.
     pub fallbacks: Vec<Fallback>,
-    /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` included; 0 when nothing had to change.
+    /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` and those to ipsets included; 0 when nothing had to change.
     pub messages: usize,
-    /// Bytes sent.
+    /// Bytes of the batch.
     pub bytes: usize,
     /// How often it was tried: more than 1 when other programs changed the tables meanwhile.
     pub attempts: u32,
@@ -57,7 +57,7 @@ impl Report {
     /// Counts anew, as an attempt does that another one went before.
     pub(super) fn reset_counts(&mut self) {
         (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
-        (self.sets, self.elements) = (0, 0);
+        (self.sets, self.elements, self.messages) = (0, 0, 0);
     }
 
     /// Counts changes beside those that were counted.

@@ -10,6 +10,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use super::{Fallback, Identity, Location, Mark, NativeChange};
+use crate::ipset::Order;
 use crate::name::ChainName;
 use crate::nft::BaseChain;
 use crate::nft::expr::Counter;
@@ -140,12 +141,24 @@ pub struct Plan {
     pub(super) changes: Vec<Change>,
     pub(super) native: Vec<NativeChange>,
     pub(super) fallbacks: Vec<Fallback>,
+    pub(super) ipsets: Vec<Order>,
 }
 
 impl Plan {
     /// The same with changes to the tables of the native layout.
     pub(crate) fn with_native(self, native: Vec<NativeChange>, fallbacks: Vec<Fallback>) -> Self {
         Self { native, fallbacks, ..self }
+    }
+
+    /// The same with changes to ipsets.
+    pub(crate) fn with_ipsets(self, ipsets: Vec<Order>) -> Self {
+        Self { ipsets, ..self }
+    }
+
+    /// The changes to ipsets: what comes and joins before the transaction, then what leaves and goes after it.
+    #[must_use]
+    pub fn ipsets(&self) -> &[Order] {
+        &self.ipsets
     }
 
     /// The changes to the tables of iptables, in the order they are sent.
@@ -169,13 +182,13 @@ impl Plan {
     /// How many changes there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.changes.len() + self.native.len()
+        self.changes.len() + self.native.len() + self.ipsets.len()
     }
 
     /// Whether the kernel is as it should be.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.native.is_empty()
+        self.changes.is_empty() && self.native.is_empty() && self.ipsets.is_empty()
     }
 }
 

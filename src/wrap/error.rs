@@ -153,6 +153,16 @@ pub enum ModelError {
         /// The member.
         member: IpNetwork,
     },
+    /// Sets of two tables have one name, and stand where names are for all tables.
+    #[error("{table}: set `{set}` is one of {other}, too; an ipset has its name for all tables")]
+    SetTwice {
+        /// The table.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
+        /// The other table.
+        other: TableId,
+    },
     /// A rule refers to the set that was to be removed.
     #[error("{table}: chain `{chain}` still refers to set `{set}`")]
     SetInUse {

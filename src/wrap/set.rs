@@ -171,6 +171,12 @@ impl<'a> SetEdits<'a> {
         self.0.iter().filter(|(_, joined)| !**joined).map(|(member, _)| *member)
     }
 
+    /// Whether this one came, or went; `None` when neither.
+    #[must_use]
+    pub fn joined(&self, member: IpNetwork) -> Option<bool> {
+        self.0.get(&member).copied()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -17,4 +17,5 @@ mod basics;
 mod churn;
 mod neighbours;
 mod refusals;
+mod sets;
 mod world;

@@ -164,7 +164,8 @@ pub(crate) fn check(args: &Load) -> Result<(), Failure> {
 
 /// How many changes a plan has. That a table gets another owner changes nothing of what it does.
 fn changes_of(plan: &Plan) -> usize {
-    plan.changes().len() + plan.native().iter().filter(|change| !is_take_over(change)).count()
+    let native = plan.native().iter().filter(|change| !is_take_over(change));
+    plan.changes().len() + native.count() + plan.ipsets().len()
 }
 
 /// Whether a change makes us the owner of a table, and nothing else.

@@ -93,6 +93,11 @@ pub(crate) fn diff(plan: &Plan, standing: &Standing, fallbacks: &Fallbacks) -> S
             _ => Ok(()),
         };
     }
+    for order in plan.ipsets() {
+        for line in order.to_string().lines() {
+            let _ = writeln!(out, "  ~ ipset {line}");
+        }
+    }
     if out.is_empty() {
         out.push_str("nothing to change\n");
     }
@@ -211,7 +216,8 @@ pub(crate) fn json(plan: &Plan, standing: &Standing, fallbacks: &Fallbacks) -> V
     let sets = standing.with_new(plan);
     let native = plan.native().iter().filter(|_| !plan.native().iter().all(is_take_over));
     let native = native.map(|change| native_json(change, standing, &sets));
-    let changes: Vec<Value> = native.chain(plan.changes().iter().map(change_json)).collect();
+    let ipsets = plan.ipsets().iter().map(|order| json!({ "operation": "ipset", "order": order.to_string() }));
+    let changes: Vec<Value> = native.chain(plan.changes().iter().map(change_json)).chain(ipsets).collect();
     json!({ "changes": changes, "fallbacks": fallbacks.json() })
 }
 
