@@ -6,7 +6,7 @@ use nftwrap::linux_net::bridge::{NetAttrs, ensure_bridge, remove_bridge};
 use nftwrap::rtnl::kind::Data;
 use nftwrap::rtnl::{Fault, Rtnl};
 
-use crate::world::{World, name};
+use crate::world::{Shown, World, name};
 
 fn ensure(w: &mut World) -> Result<(), Error> {
     ensure_bridge(&mut w.rtnl, &name("br100"), Some(&name("eth0")), None)
@@ -47,15 +47,19 @@ const AWKWARD: &str = "
 
 /// What is shown of a device, as of another one: conditions and times left out.
 fn on(w: &World, device: &str, other: &str) -> (Vec<String>, Vec<String>) {
+    of(&w.shown(), device, other)
+}
+
+fn of(shown: &Shown, device: &str, other: &str) -> (Vec<String>, Vec<String>) {
     let edit = |line: String| {
         let line = line.replace(" linkdown", "").replace(&format!(" {device}"), &format!(" {other}"));
         let is_time = |word: &&str| word.ends_with("sec") && word.as_bytes()[0].is_ascii_digit();
         let words: Vec<&str> = line.split_whitespace().filter(|word| !is_time(word)).collect();
         words.join(" ")
     };
-    let addresses = w.shown_addresses(device).into_iter().map(edit).collect();
-    let mut routes: Vec<String> = w
-        .shown_routes(device)
+    let addresses = shown.addresses(device).into_iter().map(edit).collect();
+    let mut routes: Vec<String> = shown
+        .routes(device)
         .into_iter()
         .filter(|route| !route.starts_with("multicast") && !route.starts_with("fe80::/64"))
         .map(edit)
@@ -154,8 +158,9 @@ fn a_failure_in_the_middle_puts_everything_back() {
 fn whole(w: &mut World) -> impl PartialEq + std::fmt::Debug + use<> {
     let mut links = w.rtnl.links().unwrap();
     links.iter_mut().for_each(|link| link.running = false);
-    let bridged = links.iter().any(|link| link.is_bridge()).then(|| on(w, "br100", "br100"));
-    (links.into_iter().filter(|link| !link.is_bridge()).collect::<Vec<_>>(), on(w, "eth0", "eth0"), bridged)
+    let shown = w.shown();
+    let bridged = links.iter().any(|link| link.is_bridge()).then(|| of(&shown, "br100", "br100"));
+    (links.into_iter().filter(|link| !link.is_bridge()).collect::<Vec<_>>(), of(&shown, "eth0", "eth0"), bridged)
 }
 
 #[test]
@@ -182,14 +187,16 @@ fn each_change_may_fail_and_everything_is_put_back() {
 fn a_program_may_end_after_each_change_and_the_next_one_goes_on() {
     let Some(mut w) = World::new() else { return };
     w.run(AWKWARD);
-    let (before, expected) = (on(&w, "eth0", "eth0"), on(&w, "eth0", "br100"));
+    let shown = w.shown();
+    let (before, expected) = (of(&shown, "eth0", "eth0"), of(&shown, "eth0", "br100"));
     for after in 0.. {
         w.rtnl.inject(Some(Fault { after, lasting: true }));
         let first = ensure(&mut w);
         w.rtnl.inject(None);
         ensure(&mut w).unwrap();
-        assert_eq!(on(&w, "br100", "br100"), expected, "change {after}");
-        assert_eq!(on(&w, "eth0", "eth0"), (vec![], vec![]), "change {after}");
+        let shown = w.shown();
+        assert_eq!(of(&shown, "br100", "br100"), expected, "change {after}");
+        assert_eq!(of(&shown, "eth0", "eth0"), (vec![], vec![]), "change {after}");
         w.rtnl.inject(Some(Fault { after, lasting: true }));
         let second = remove(&mut w);
         w.rtnl.inject(None);

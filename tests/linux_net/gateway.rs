@@ -25,10 +25,11 @@ fn initialize(w: &mut World) -> Result<bool, Error> {
 /// IPv4 addresses and routes, without what passes.
 fn shown(w: &World) -> (Vec<String>, Vec<String>) {
     let v4 = |line: &String| line.starts_with("inet ");
-    let mut routes = w.shown_routes("eth0");
+    let shown = w.shown();
+    let mut routes = shown.routes("eth0");
     routes.retain(|route| !route.starts_with("multicast") && !route.contains("2001:db8"));
     routes.sort();
-    (w.shown_addresses("eth0").into_iter().filter(v4).collect(), routes)
+    (shown.addresses("eth0").into_iter().filter(v4).collect(), routes)
 }
 
 #[test]

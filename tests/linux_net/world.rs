@@ -1,10 +1,16 @@
 //! A namespace with a veth pair: `eth0`, which stands for the host's network card, and `wire`, its other end.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use ipnetwork::IpNetwork;
 use nftwrap::name::InterfaceName;
 use nftwrap::rtnl::{Address, Link, Route, Rtnl};
 
 use crate::lab::Lab;
+
+/// It is long for a machine that is emulated and busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) lab: Lab,
@@ -39,12 +45,13 @@ impl World {
 
     /// The kernel says so some time after it is: only then do IPv6's own addresses and routes begin to come.
     pub(crate) fn wait_up(&self, device: &str) {
-        self.wait(&format!("ip link show {device} | grep -q 'state UP'"));
+        comes(|| self.ip(&format!("-o link show dev {device}")).contains(" state UP ").then_some(()));
     }
 
-    /// Until a shell's condition holds.
-    fn wait(&self, condition: &str) {
-        self.run(&format!("for i in $(seq 1000); do if {condition}; then exit 0; fi; sleep 0.02; done; exit 1"));
+    /// What `ip` prints: without a shell, which would be a process more for each of very many calls.
+    fn ip(&self, arguments: &str) -> String {
+        let command: Vec<&str> = ["ip"].into_iter().chain(arguments.split(' ')).collect();
+        self.lab.quietly(&command, "")
     }
 
     /// Runs a script in the namespace.
@@ -66,23 +73,18 @@ impl World {
         self.rtnl.routes_of(link.index).unwrap()
     }
 
-    /// Global addresses in the order in which the kernel shows them, as `ip` words them.
-    pub(crate) fn shown_addresses(&self, device: &str) -> Vec<String> {
-        let shown = self.run(&format!("ip -o addr show dev {device} scope global"));
-        let words = |line: &str| {
-            let line = line.split('\\').next().unwrap().trim();
-            let words: Vec<&str> = line.split_whitespace().skip(2).collect();
-            words.join(" ")
-        };
-        shown.lines().map(words).collect()
+    /// What `ip` shows of all devices at this moment.
+    pub(crate) fn shown(&self) -> Shown {
+        let routes = ["-4", "-6"].map(|family| self.ip(&format!("{family} route show table all"))).concat();
+        Shown { addresses: self.ip("-o addr show scope global"), routes }
     }
 
-    /// Routes of all tables but the local one, as `ip` words them.
+    pub(crate) fn shown_addresses(&self, device: &str) -> Vec<String> {
+        self.shown().addresses(device)
+    }
+
     pub(crate) fn shown_routes(&self, device: &str) -> Vec<String> {
-        let list = "ip -4 route show table all; ip -6 route show table all";
-        let shown = self.run(list);
-        let ours = |line: &&str| line.contains(&format!("dev {device}")) && !line.contains("table local");
-        shown.lines().filter(ours).map(|line| line.trim().to_owned()).collect()
+        self.shown().routes(device)
     }
 
     /// Gives the network card what nova's card had: an address, a default route and a static one.
@@ -99,13 +101,59 @@ impl World {
     ///
     /// The kernel looks for duplicates of an IPv6 address and makes its local route in the background: that comes first.
     pub(crate) fn state(&self) -> String {
-        self.wait(
-            "! ip -6 -o addr | grep -q tentative &&
-             [ $(ip -6 -o addr | wc -l) = $(ip -6 route show table local type local | wc -l) ]",
-        );
-        self.run(
-            "ip -o link | sed 's/ qlen .*//'; ip -o addr | sed 's/\\\\.*//'; ip -4 route show table all; \
-             ip -6 route show table all | sed 's/ expires [0-9]*sec//'",
-        )
+        let (addresses, routes) = comes(|| {
+            let (addresses, routes) = (self.ip("-o addr"), self.ip("-6 route show table all"));
+            let own = addresses.lines().filter(|line| line.contains(" inet6 ")).count();
+            let local = |line: &&str| line.starts_with("local ") && line.contains(" table local ");
+            let settled = !addresses.contains("tentative") && routes.lines().filter(local).count() == own;
+            settled.then_some((addresses, routes))
+        });
+        let before = |line: &str, end: &str| line.split(end).next().unwrap().to_owned();
+        let links = self.ip("-o link").lines().map(|line| before(line, " qlen ")).collect::<Vec<_>>();
+        let addresses = addresses.lines().map(|line| before(line, "\\")).collect::<Vec<_>>();
+        // What is left of the time until a route expires gets less.
+        let routes = routes.lines().map(|line| match line.split_once(" expires ") {
+            Some((start, rest)) => format!("{start}{}", rest.split_once("sec").unwrap().1),
+            None => line.to_owned(),
+        });
+        let lines: Vec<String> = links.into_iter().chain(addresses).chain(routes).collect();
+        format!("{}\n{}", lines.join("\n"), self.ip("-4 route show table all"))
+    }
+}
+
+/// What `ip` shows of addresses and routes.
+pub(crate) struct Shown {
+    addresses: String,
+    routes: String,
+}
+
+impl Shown {
+    /// Global addresses in the order in which the kernel shows them, as `ip` words them.
+    pub(crate) fn addresses(&self, device: &str) -> Vec<String> {
+        let own = |line: &&str| line.split_whitespace().nth(1) == Some(device);
+        let words = |line: &str| {
+            let line = line.split('\\').next().unwrap();
+            let words: Vec<&str> = line.split_whitespace().skip(2).collect();
+            words.join(" ")
+        };
+        self.addresses.lines().filter(own).map(words).collect()
+    }
+
+    /// Routes of all tables but the local one, as `ip` words them.
+    pub(crate) fn routes(&self, device: &str) -> Vec<String> {
+        let ours = |line: &&str| line.contains(&format!("dev {device}")) && !line.contains("table local");
+        self.routes.lines().filter(ours).map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+/// Waits until there is something.
+fn comes<T>(wanted: impl Fn() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = wanted() {
+            return found;
+        }
+        assert!(Instant::now() < end, "it does not come");
+        thread::sleep(Duration::from_millis(10));
     }
 }
