@@ -182,9 +182,10 @@ fn a_vpn_is_reached_by_a_port_of_the_host() {
         let mut manager = net.manager(layout.clone(), &options());
         let bridge = interface("lan0");
         let vpn = Vpn { public: HOST, port: 1000, private: FIRST.1.parse().unwrap() };
+        // One socket: a process that another test starts has it for a moment, and its port is not free meanwhile.
+        let server = net.first.0.run(|| UdpSocket::bind(("0.0.0.0", 1194)).unwrap()).unwrap();
+        server.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let reached = || {
-            let server = net.first.0.run(|| UdpSocket::bind(("0.0.0.0", 1194)).unwrap()).unwrap();
-            server.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
             let client = net.outside.0.run(|| UdpSocket::bind(("0.0.0.0", 0)).unwrap()).unwrap();
             client.send_to(b"x", (HOST, 1000)).unwrap();
             server.recv(&mut [0; 8]).is_ok()
