@@ -134,7 +134,9 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // A test that failed may have left the process in any state.
-        let _ = self.dnsmasq().kill(&self.network.device);
+        for device in [&self.network.device, &"br100".parse().unwrap()] {
+            let _ = self.dnsmasq().kill(device);
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
