@@ -179,6 +179,7 @@ impl Memory {
 
         let buffer = std::mem::take(&mut self.buffer);
         let sealed = encode::batch(&plan, &mut leftovers, &ipsets, observed.generation, buffer, report)?;
+        report.transactions = usize::from(mode.commits());
         report.messages += sealed.messages();
         report.bytes = sealed.bytes().len();
         let outcome = match mode {

@@ -27,6 +27,9 @@ pub struct Report {
     /// What was done in another form than the first, in the native layout: of new rules, and, when all was read, of what
     /// the kernel lacks.
     pub fallbacks: Vec<Fallback>,
+    /// Transactions; more than one when packets on their way could have been lost in one
+    /// ([`native_layout`](crate::manual::native_layout)).
+    pub transactions: usize,
     /// Netlink messages sent, `BATCH_BEGIN` and `BATCH_END` and those to ipsets included; 0 when nothing had to change.
     pub messages: usize,
     /// Bytes of the batch.
@@ -57,7 +60,8 @@ impl Report {
     /// Counts anew, as an attempt does that another one went before.
     pub(super) fn reset_counts(&mut self) {
         (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
-        (self.sets, self.elements, self.messages) = (0, 0, 0);
+        (self.sets, self.elements) = (0, 0);
+        (self.transactions, self.messages, self.bytes) = (0, 0, 0);
     }
 
     /// Counts changes beside those that were counted.

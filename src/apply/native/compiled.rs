@@ -9,7 +9,7 @@ use crate::compile::{CompileError, Ipsets, Program};
 use crate::error::Error;
 use crate::layout::Native;
 use crate::layout::native::{Compiler, Delta, Item, Seeds};
-use crate::name::{TableName, WrapName};
+use crate::name::{ChainName, TableName, WrapName};
 use crate::rule::Rule;
 use crate::wrap::{Model, TableId};
 
@@ -52,6 +52,10 @@ impl Source for Compiled {
 
     fn rule(&self, table: TableId, item: &Item) -> Option<Arc<Rule>> {
         self.0.rule(table, item).cloned()
+    }
+
+    fn leads_to(&self, table: TableId, action: u32) -> Option<ChainName> {
+        self.0.leads_to(table, action).cloned()
     }
 
     fn table_name(&self, table: TableId) -> TableName {

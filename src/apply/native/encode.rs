@@ -53,12 +53,17 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Writes all changes; the first has the number `first`.
+    /// Writes those changes that are chosen by their place; the first of all has the number `first`.
     ///
     /// # Errors
     /// [`Error::Compile`] and [`Error::Encode`] name the rule.
-    pub(super) fn write(&mut self, changes: &mut [NativeChange], first: usize) -> Result<(), Error> {
-        for (number, change) in changes.iter_mut().enumerate() {
+    pub(super) fn write(
+        &mut self,
+        changes: &mut [NativeChange],
+        first: usize,
+        chosen: impl Fn(usize) -> bool,
+    ) -> Result<(), Error> {
+        for (number, change) in changes.iter_mut().enumerate().filter(|(number, _)| chosen(*number)) {
             let origin = Origin(u32::try_from(first + number).unwrap_or(u32::MAX));
             let at = change.table();
             let (_, family, name) = match self.table.take() {

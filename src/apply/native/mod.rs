@@ -1,4 +1,4 @@
-//! The native layout, applied: what the compiler says becomes one transaction.
+//! The native layout, applied: what the compiler says becomes one transaction, or a few ([`phases`]).
 //!
 //! Owns: the order of the steps, what is remembered between two applications, and the bounded retry.
 //! Never: passes over what did not change: from the second application on the work is that of the compiler's delta.
@@ -15,7 +15,7 @@
 //! generation; when it has moved, everything is forgotten and read anew.
 //!
 //! Invariant: compiler, memory and kernel change together: after a failure all three are as they were, and after an
-//! answer that is lost the first two are forgotten.
+//! answer that is lost, or a failure of a transaction that others went before, the first two are forgotten.
 //!
 //! How it is tested: scripts in place of the compiler here; `tests/native` with models, on the fake and on the kernel.
 
@@ -27,10 +27,12 @@ mod encode;
 mod handles;
 mod ipsets;
 mod observe;
+mod phases;
 mod plan;
 mod planning;
 mod read;
 mod removal;
+mod send;
 mod source;
 mod standing;
 mod steps;
@@ -53,10 +55,10 @@ use self::standing::{Pending, Standing};
 use self::table::{Group, OWNED};
 use super::events;
 use super::leftovers::Leftovers;
-use super::{Attempt, ECHOED, KEPT_BUFFER, Mode, Plan, Report, next_generation, repeat};
+use super::{Attempt, Mode, Plan, Report, next_generation, repeat};
 use crate::compile::CompileError;
 use crate::error::Error;
-use crate::kernel::{CommitError, Errno, Kernel};
+use crate::kernel::Kernel;
 use crate::name::WrapName;
 use crate::nft::TableFlags;
 use crate::ruleset::{Fallback, NativeChange};
@@ -203,16 +205,14 @@ impl<S: Source> Memory<S> {
             (_, true) => self.plan_changes(model, kernel, report)?,
             (_, false) => self.plan_everything(model, kernel, report)?,
         };
-        let Planned { mut changes, mut pending, mut leftovers, adopted, guard } = planned;
+        let Planned { mut changes, pending, leftovers, adopted, guard } = planned;
         report.reset_counts();
         leftovers.count(report);
         report.count_native(&changes);
         report.generation = guard.unwrap_or(0);
-        let known = adopted.is_none() && self.state.is_some();
         let kernel = RefCell::new(kernel);
-        let ipsets = AskedIpsets::new(&kernel);
         if mode == Mode::Plan || (changes.is_empty() && leftovers.is_empty()) {
-            let mut batch = Batch::begin(None);
+            let (ipsets, mut batch) = (AskedIpsets::new(&kernel), Batch::begin(None));
             let mut encoder = Encoder::new(&self.source, &ipsets, &mut batch);
             changes.iter_mut().for_each(|change| encoder.listing(change.table(), change));
             report.fallbacks.extend(encoder.fallbacks());
@@ -223,70 +223,12 @@ impl<S: Source> Memory<S> {
             return Ok(plan_of(changes, leftovers, report));
         }
 
-        let encoding = Instant::now();
-        let mut batch = Batch::begin_in(std::mem::take(&mut self.buffer), guard);
-        if pending.added.len() <= ECHOED {
-            batch.ask_for_handles();
-        }
-        let mut encoder = Encoder::new(&self.source, &ipsets, &mut batch);
-        let written = encoder.write(&mut changes, 0);
-        report.fallbacks.extend(encoder.fallbacks());
-        let removed = leftovers.write(&mut batch, changes.len());
-        if let Some(error) = ipsets.failure() {
-            return Err(error.into());
-        }
-        written.and(removed)?;
-        let sealed = batch.seal().map_err(|error| encode::unsealed(&changes, error))?;
-        report.encode += encoding.elapsed();
-        report.messages = sealed.messages();
-        report.bytes = sealed.bytes().len();
-        let outcome = match mode {
-            Mode::Check => kernel.borrow_mut().check(&sealed),
-            _ => kernel.borrow_mut().commit(&sealed),
-        };
-        let committed = match outcome {
-            Ok(committed) => committed,
-            Err(CommitError::Stale { .. }) => return Err(Attempt::Stale),
-            Err(CommitError::Refused(rejections)) => {
-                // Without a guard nothing else tells that the tables are not as we remember them.
-                let moved = [Errno::NOENT, Errno::EXIST, Errno::BUSY, Errno::PERM];
-                if known && guard.is_none() && rejections.iter().any(|r| moved.contains(&r.errno)) {
-                    return Err(Attempt::Stale);
-                }
-                let standing = adopted.as_ref().or(self.state.as_ref().map(|state| &state.standing));
-                let refusals = rejections.iter().filter_map(|rejection| {
-                    // A commit that fails as a whole is reported against the first message.
-                    let origin = sealed.origin(rejection.seq).unwrap_or_default();
-                    let number = origin.0 as usize;
-                    let Some(change) = changes.get(number) else {
-                        return leftovers.refusal(number - changes.len(), &sealed, rejection);
-                    };
-                    let mut refusal = encode::refusal(change, &self.source, &sealed, rejection);
-                    blame::find(&mut refusal, model, standing, &pending);
-                    Some(refusal)
-                });
-                return Err(Error::Refused(refusals.collect()).into());
-            }
-            // Nothing of it was looked at.
-            Err(error @ (CommitError::NotPermitted | CommitError::TooLarge { .. })) => {
-                return Err(Error::Commit(error).into());
-            }
-            Err(error) => {
-                // Whether it is in effect is not known.
-                self.forget();
-                return Err(Error::Commit(error).into());
-            }
-        };
-        report.kernel += committed.elapsed;
-        let origin = |seq| Some(sealed.origin(seq)?.0);
-        pending.learn(committed.handles.iter().filter_map(|(seq, handle)| Some((origin(*seq)?, *handle))));
+        let mut planned = Planned { changes, pending, leftovers, adopted, guard };
+        self.send(&mut planned, model, &kernel, mode, report)?;
+        let Planned { changes, pending, leftovers, adopted, guard } = planned;
         if mode == Mode::Commit {
             events::applied(adopted.as_ref().map(|standing| standing.tables.len()), &changes, report);
             report.generation = self.settle(adopted, pending, guard, true, model);
-        }
-        let buffer = sealed.into_bytes();
-        if buffer.capacity() <= KEPT_BUFFER {
-            self.buffer = buffer;
         }
         Ok(plan_of(changes, leftovers, report))
     }

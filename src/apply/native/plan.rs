@@ -10,6 +10,7 @@
 //! The kernel takes no new base chain in a table that the same transaction takes over, and no take-over after a new policy
 //! (`nf_tables_addchain`, `nft_table_pending_update`), which is why base chains come before it and all else after it.
 
+use std::collections::HashSet;
 use std::num::NonZeroU64;
 
 use super::handles::Handles;
@@ -17,6 +18,7 @@ use super::standing::{Pending, Standing, StandingChain, StandingRule, StandingTa
 use super::steps::{self, From};
 use crate::layout::native::{ChainDelta, ChainHead, Delta, Fate, Item, SetDelta, TableDelta};
 use crate::name::ChainName;
+use crate::nft::Element;
 use crate::nft::userdata::Userdata;
 use crate::ruleset::chain_diff::Role;
 use crate::ruleset::{Mark, NativeChange};
@@ -104,11 +106,17 @@ impl Planner<'_> {
                 }
             }
             Fate::Kept => {
-                if !added.is_empty() {
-                    later.added.push(elements(added));
+                // Those that come anew go when they come; the others may have to stay for longer.
+                let anew: HashSet<Key<'_>> = match removed.is_empty() {
+                    true => HashSet::new(),
+                    false => added.iter().map(key).collect(),
+                };
+                let (replaced, gone): (Vec<_>, Vec<_>) = removed.into_iter().partition(|e| anew.contains(&key(e)));
+                for elements in [replaced, gone].into_iter().filter(|elements| !elements.is_empty()) {
+                    later.removed.push(NativeChange::DeleteElements { table, set: name.clone(), elements });
                 }
-                if !removed.is_empty() {
-                    later.removed.push(NativeChange::DeleteElements { table, set: name, elements: removed });
+                if !added.is_empty() {
+                    later.added.push(NativeChange::AddElements { table, set: name, elements: added });
                 }
             }
             Fate::Gone => {
@@ -255,6 +263,13 @@ impl Planner<'_> {
         });
         if leads_to_all { Mark::Common } else { Mark::Component(component.clone()) }
     }
+}
+
+/// What the kernel tells elements apart by.
+type Key<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, u32);
+
+fn key(element: &Element) -> Key<'_> {
+    (element.key.as_deref(), element.key_end.as_deref(), element.flags.bits())
 }
 
 fn small(number: usize) -> u32 {

@@ -79,7 +79,7 @@ pub(in crate::apply) fn write_removal(
     first: usize,
     changes: &mut [NativeChange],
 ) -> Result<(), Error> {
-    Encoder::new(source, &NoIpsets, batch).write(changes, first)
+    Encoder::new(source, &NoIpsets, batch).write(changes, first, |_| true)
 }
 
 /// What the kernel says to a change that removes.

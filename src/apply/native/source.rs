@@ -14,7 +14,7 @@ use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::error::Error;
 use crate::layout::native::{Delta, Item, Seeds};
-use crate::name::TableName;
+use crate::name::{ChainName, TableName};
 use crate::rule::Rule;
 use crate::wrap::{Model, TableId};
 
@@ -44,6 +44,9 @@ pub(crate) trait Source {
 
     /// The rule that an item was made from, for messages.
     fn rule(&self, table: TableId, item: &Item) -> Option<Arc<Rule>>;
+
+    /// The kernel chain that an action of a map leads to, as of the last update.
+    fn leads_to(&self, table: TableId, action: u32) -> Option<ChainName>;
 
     /// The kernel's name of a table.
     fn table_name(&self, table: TableId) -> TableName;

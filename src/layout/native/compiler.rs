@@ -21,7 +21,7 @@ use super::table::{Setup, Table};
 use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::layout::Native;
-use crate::name::{NameError, TableName, WrapName};
+use crate::name::{ChainName, NameError, TableName, WrapName};
 use crate::rule::Rule;
 use crate::wrap::{Model, TableId};
 
@@ -126,6 +126,12 @@ impl Compiler {
     #[must_use]
     pub fn rule(&self, table: TableId, item: &Item) -> Option<&Arc<Rule>> {
         self.tables.get(&table)?.rule(item)
+    }
+
+    /// The kernel chain that an action leads to, by the number that elements of a choice hold.
+    #[must_use]
+    pub fn leads_to(&self, table: TableId, action: u32) -> Option<&ChainName> {
+        self.tables.get(&table)?.leads_to(action)
     }
 
     /// The kernel's name of a table.

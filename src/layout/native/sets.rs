@@ -226,6 +226,11 @@ impl Sets {
         self.value(id, key).and_then(number)
     }
 
+    /// Where the action of that number leads.
+    pub(super) fn choice(&self, action: u32) -> Option<Choice> {
+        self.by_number.get(&action).copied()
+    }
+
     /// Takes a set away, and if it is a choice map the verdict map beside it.
     pub(super) fn remove_with_actions(&mut self, id: SetId) {
         let elements = self.sets.get(&id).into_iter().flat_map(|known| known.elements.values());

@@ -255,6 +255,14 @@ impl Table {
         self.rules.at(item.rule).map(|known| &known.rule)
     }
 
+    /// The kernel chain that an action leads to.
+    pub(super) fn leads_to(&self, action: u32) -> Option<&ChainName> {
+        match self.sets.choice(action)? {
+            Choice::Jump(body) | Choice::Goto(body) => self.bodies.at(body).map(|body| &body.name),
+            Choice::Accept | Choice::Drop | Choice::Return => None,
+        }
+    }
+
     /// Whether a rule leads to a chain that the model does not have, or to a built-in one; or stands in one that the model
     /// does not have: another program's, which is in no table of ours.
     fn leads_nowhere(&self) -> bool {

@@ -201,6 +201,7 @@ fn stats(
         "elements": report.elements,
         "fallbacks": fallbacks.rules(),
         "missing_features": fallbacks.features(),
+        "transactions": report.transactions,
         "messages": report.messages,
         "bytes": report.bytes,
         "parse_us": us(parse),

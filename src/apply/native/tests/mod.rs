@@ -328,3 +328,114 @@ fn flush_removes_the_tables() {
     process.apply();
     assert!(kernel.to_string().contains("agent-filter"));
 }
+
+/// Changes of three keys, and how many transactions each is.
+#[test]
+fn what_leads_elsewhere_is_made_before_and_goes_after() {
+    let (kernel, wanted) = (Fake::new(), world());
+    let mut process = Process::start(&kernel, &wanted);
+    let mut step = |what: &str, transactions: usize, change: &dyn Fn(&mut toy::Wanted)| {
+        change(&mut wanted.borrow_mut());
+        assert_eq!(process.apply().transactions, transactions, "{what}");
+        process.memory.forget();
+        assert_eq!(process.apply().messages, 0, "{what}");
+    };
+    let jump = |to: &str| Verdict::Jump(chain(to));
+    step("from nothing", 1, &|_| {});
+    step("one more key", 1, &|w| w.choose("agent/map/1", 1001, 5));
+    step("to a known chain", 1, &|w| w.choose("agent/map/1", 1000, 5));
+    step("a chain in place", 1, &|w| w.chain("agent/2", false, &[accept()]));
+    step("one more key, to a new chain", 1, &|w| {
+        w.chain("agent/3", false, &[accept()]);
+        w.action(6, jump("agent/3"));
+        w.choose("agent/map/1", 1002, 6);
+    });
+    step("to a new chain", 2, &|w| {
+        w.chain("agent/4", false, &[drop_all()]);
+        w.action(7, jump("agent/4"));
+        w.choose("agent/map/1", 1002, 7);
+    });
+    step("away from a chain that goes", 2, &|w| {
+        w.choose("agent/map/1", 1002, 5);
+        w.actions().elements.remove(&toy::key(7));
+        w.drop_chain("agent/4");
+    });
+    step("to a chain that changes", 2, &|w| {
+        w.chain("agent/1", false, &[drop_all(), drop_all()]);
+        w.choose("agent/map/1", 1002, 4);
+    });
+    // With no element a packet would go on behind the lookup; from a chain without rules it would not come back there.
+    step("one more key, that does not come back", 2, &|w| {
+        w.chain("agent/5", false, &[drop_all()]);
+        w.action(8, Verdict::Goto(chain("agent/5")));
+        w.choose("agent/map/1", 1003, 8);
+    });
+    step("a key that goes, with its chain", 1, &|w| {
+        w.choice("agent/map/1").elements.remove(&toy::key(1003));
+        w.actions().elements.remove(&toy::key(8));
+        w.drop_chain("agent/5");
+    });
+    step("all of it", 4, &|w| {
+        w.chain("agent/6", false, &[accept()]);
+        w.action(9, jump("agent/6"));
+        w.choose("agent/map/1", 1000, 9);
+        w.chain("agent/1", false, &[accept()]);
+        w.choose("agent/map/1", 1001, 4);
+        w.choice("agent/map/1").elements.remove(&toy::key(1002));
+        w.actions().elements.remove(&toy::key(6));
+        w.drop_chain("agent/3");
+    });
+}
+
+/// A key that comes to lead to a new chain: what is made, and the switch.
+fn lead_to_a_new_chain(wanted: &Handle) {
+    let mut w = wanted.borrow_mut();
+    w.chain("agent/3", false, &[drop_all(), drop_all()]);
+    w.action(6, Verdict::Jump(chain("agent/3")));
+    w.choose("agent/map/1", 1000, 6);
+}
+
+#[test]
+fn what_is_refused_in_parts_is_sent_as_one() {
+    let (kernel, wanted) = (Fake::new(), world());
+    let mut process = Process::start(&kernel, &wanted);
+    process.apply();
+    lead_to_a_new_chain(&wanted);
+    process.kernel.fail_next(1, Errno::LOOP);
+    assert_eq!(process.apply().transactions, 1);
+    assert_eq!(process.apply().messages, 0);
+    process.memory.forget();
+    assert_eq!(process.apply().messages, 0);
+}
+
+#[test]
+fn a_failure_between_transactions_leaves_what_was_seen() {
+    for stage in 1..=2 {
+        let (kernel, wanted) = (Fake::new(), world());
+        let mut process = Process::start(&kernel, &wanted);
+        process.apply();
+        let seen = |kernel: &mut Fake| {
+            let map = crate::name::SetName::new("agent/map/1").unwrap();
+            let elements = kernel.elements(Family::Ip, &name(), &map).unwrap();
+            (elements, kernel.rules(Family::Ip, &name(), Some(&chain("INPUT"))).unwrap())
+        };
+        let before = seen(&mut process.kernel);
+        lead_to_a_new_chain(&wanted);
+        let mut commits = 0;
+        process.kernel.before_commit(move |kernel| {
+            commits += 1;
+            // The first with all that would be sent as one, or the second.
+            if (stage..=2).contains(&commits) {
+                kernel.fail_next(1, Errno::NOMEM);
+            }
+        });
+        process.touch();
+        assert!(process.run(Mode::Commit).is_err());
+        assert_eq!(seen(&mut process.kernel), before, "{stage}");
+        // The next one begins with what stands.
+        assert!(process.apply().messages > 0);
+        process.memory.forget();
+        assert_eq!(process.apply().messages, 0);
+        assert_ne!(seen(&mut process.kernel).0, before.0);
+    }
+}

@@ -9,7 +9,7 @@ use super::super::Source;
 use crate::compile::native::Fallback;
 use crate::compile::{CompileError, Ipsets, Program};
 use crate::error::Error;
-use crate::layout::native::declare::action_key;
+use crate::layout::native::declare::{action_key, action_value};
 use crate::layout::native::tlv::{Kind, SetTag, Tags};
 use crate::layout::native::{ChainDelta, ChainHead, Delta, Fate, Form, Item, RuleId, Seeds, SetDelta, TableDelta};
 use crate::name::{ChainName, SetName, TableName};
@@ -169,12 +169,12 @@ impl Wanted {
 
     /// A map of numbers to actions.
     pub(super) fn choice(&mut self, name: &str) -> &mut ToySet {
-        self.map(name, 4, Some(SetData::Value { kind: 19, len: 4 }), Kind::Choice)
+        self.map(name, 4, Some(SetData::Value { kind: 19, len: 8 }), Kind::Choice)
     }
 
     pub(super) fn choose(&mut self, name: &str, number: u32, action: u32) {
         let key = key(number);
-        let element = Element { data: Some(ElementData::Value(action.to_ne_bytes().into())), ..Element::new(&key) };
+        let element = Element { data: Some(ElementData::Value(action_value(action).into())), ..Element::new(&key) };
         self.choice(name).elements.insert(key, element);
     }
 }
@@ -276,6 +276,14 @@ impl Source for Toy {
 
     fn rule(&self, _: TableId, _: &Item) -> Option<Arc<Rule>> {
         Some(Arc::default())
+    }
+
+    fn leads_to(&self, _: TableId, action: u32) -> Option<ChainName> {
+        let mut wanted = self.wanted.borrow_mut();
+        match wanted.actions().elements.get(&key(action))?.data.clone()? {
+            ElementData::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) => Some(to),
+            _ => None,
+        }
     }
 
     fn table_name(&self, table: TableId) -> TableName {
