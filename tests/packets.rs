@@ -251,8 +251,6 @@ fn boot(model: &mut Model, closed: Closed, number: u32, rules: &[&str]) {
 
 /// What became of packets that were sent during changes.
 struct Fate {
-    /// Transactions, as far as they could touch a packet.
-    commits: u32,
     /// How many were sent that are to be dropped, and which passed.
     blocked: u32,
     leaked: Vec<u32>,
@@ -277,7 +275,7 @@ fn packets_meanwhile(closed: Closed) -> Option<Fate> {
     shut.set_nonblocking(true).unwrap();
     open.set_read_timeout(Some(PATIENCE)).unwrap();
     let done = AtomicBool::new(false);
-    let mut fate = Fate { commits: 0, blocked: 0, leaked: Vec::new(), through: 0, lost: 0 };
+    let mut fate = Fate { blocked: 0, leaked: Vec::new(), through: 0, lost: 0 };
     std::thread::scope(|scope| {
         let finish = Finish(&done);
         let socket = || net.client.0.run(|| UdpSocket::bind((CLIENT, 0)).unwrap()).unwrap();
@@ -331,7 +329,6 @@ fn packets_meanwhile(closed: Closed) -> Option<Fate> {
                 .unwrap();
             if round % 3 == 0 {
                 manager.apply().unwrap();
-                fate.commits += 1;
             }
             if round % 10 == 9 {
                 // What was not applied yet is the next process's.
@@ -343,7 +340,6 @@ fn packets_meanwhile(closed: Closed) -> Option<Fate> {
                 drop(kernel);
                 let report;
                 (manager, report) = start(model, passes);
-                fate.commits += 2;
                 assert_eq!((report.rules_added, report.rules_deleted, report.elements), (0, 0, 0), "{report:?}");
             }
         }
@@ -355,22 +351,21 @@ fn packets_meanwhile(closed: Closed) -> Option<Fate> {
     Some(fate)
 }
 
-/// No packet passes that is to be dropped. One that is to pass can be lost, if it is on its way while the kernel changes
-/// from one generation to the next, but not again when it is sent again.
+/// No packet passes that is to be dropped, and none is lost that is to pass; but the kernel has two generations only, and
+/// a machine that takes the processor away in the middle of a packet can let it meet a third (`manual::native_layout`).
 #[test]
 fn filtering_has_no_gap_while_processes_come_and_go() {
     let Some(fate) = packets_meanwhile(Closed::ByPolicy) else { return };
     assert_eq!(fate.leaked, [0; 0], "packets passed");
-    assert!(fate.lost <= fate.commits, "{} packets of {} were lost", fate.lost, fate.through);
+    assert!(fate.lost <= 1, "{} packets of {} were lost", fate.lost, fate.through);
 }
 
-/// The same where everything is open that no instance closes: one packet can pass for each transaction, never two in a row.
+/// The same where everything is open that no instance closes.
 #[test]
 fn what_instances_close_stays_closed_while_processes_come_and_go() {
     let Some(fate) = packets_meanwhile(Closed::ByInstances) else { return };
-    assert!(fate.leaked.len() <= fate.commits as usize, "{:?} of {} passed", fate.leaked, fate.blocked);
-    assert!(fate.leaked.windows(2).all(|pair| pair[1] > pair[0] + 1), "{:?} passed", fate.leaked);
-    assert!(fate.lost <= fate.commits, "{} packets of {} were lost", fate.lost, fate.through);
+    assert!(fate.leaked.len() <= 1, "{:?} of {} passed", fate.leaked, fate.blocked);
+    assert!(fate.lost <= 1, "{} packets of {} were lost", fate.lost, fate.through);
 }
 
 /// A rule at the top decides before one that was there first.

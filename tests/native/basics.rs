@@ -42,6 +42,36 @@ scenarios! {
         settle(&mut manager);
     }
 
+    /// What a packet on its way could miss is made before and removed after; all else is one transaction.
+    fn a_change_is_one_transaction_if_no_packet_can_be_lost(connect) {
+        let mut manager = native(host(40), connect());
+        assert_eq!(manager.apply().unwrap().transactions, 1);
+        let mut step = |change: &dyn Fn(&mut Model)| {
+            change(manager.model_mut());
+            settle(&mut manager).transactions
+        };
+        let more = |model: &mut Model, number: u32, port: u16| {
+            add(model, &format!("$inst-{number}"), &format!("-p udp --dport {port} -j ACCEPT"));
+        };
+        assert_eq!(step(&|model| add_instance(model, 40, 22)), 1, "one more of a known kind");
+        let last = |model: &mut Model| {
+            remove(model, "$local", "-d 10.0.0.40 -j $inst-40");
+            remove_chain(model, "$inst-40");
+        };
+        assert_eq!(step(&last), 1, "it goes");
+        assert_eq!(step(&|model| (0..40).step_by(3).for_each(|n| more(model, n, 53))), 1, "all of a kind");
+        assert_eq!(step(&|model| more(model, 1, 53)), 2, "one of many, by a new body");
+        assert_eq!(step(&|model| more(model, 1, 54)), 1, "the only one, in place");
+        let joins = |model: &mut Model| [(1, 55), (4, 53), (4, 54), (4, 55)].iter().for_each(|(n, p)| more(model, *n, *p));
+        assert_eq!(step(&joins), 2, "one of many, to a body that changes");
+        let back = |model: &mut Model| {
+            for (number, port) in [(1, 53), (1, 54), (1, 55), (4, 53), (4, 54), (4, 55)] {
+                remove(model, &format!("$inst-{number}"), &format!("-p udp --dport {port} -j ACCEPT"));
+            }
+        };
+        assert_eq!(step(&back), 2, "to a known body, and what they had goes");
+    }
+
     /// What changed step by step is what a fresh load would be, but for numbers.
     fn changes_end_where_a_fresh_load_ends(connect) {
         let mut manager = native(host(30), connect());
