@@ -15,9 +15,10 @@
 //!   tenths of a load, in a chain that they share a hundred and sixtieth.
 //!   A hundred mixed changes to 10,000 chains that nobody shares are 43 ms, 1.5 times the kernel's; the record in the
 //!   README still has the 1.15 s of an earlier version.
-//! - **A packet and a transaction at the same time.** The kernel chooses the rules of a chain when a packet enters it, and looks at the
-//!   elements of a set when a rule asks. A packet that is under way while an action goes can miss it, and goes on to the next rule: one in
-//!   some thousands while a layout is switched, none that is not allowed was seen to pass.
+//! - **A packet and a transaction at the same time.** The kernel chooses the rules of a chain when a packet enters the base chain, and
+//!   looks at the elements of a set when a rule asks. What is changed in place is made before it breaks
+//!   ([`native_layout`](super::native_layout)); where a whole table goes, as when the layout is switched, a packet in it can miss its
+//!   element, and goes on to the next rule: one in some thousands, none that is not allowed was seen to pass.
 //! - **Counters of elements** begin anew when the instance's chain becomes another kernel chain.
 //! - **Bounds.** [`Limits::sets`](crate::layout::Limits) bounds the constant sets of folding. Nothing bounds the maps of chains
 //!   that dispatch: ten thousand chains with eight jumps by address each are as many maps, and maps are a list in the kernel. When

@@ -11,6 +11,9 @@
 //! The batch holds all tables of both families. It is never patched: when it turns out stale it is thrown away and
 //! made again from a fresh look ([`generations`](super::generations)).
 //!
+//! An update of the native layout that could lose a packet on its way is sent as a few batches, each a transaction over all
+//! tables ([`native_layout`](super::native_layout)).
+//!
 //! # One acknowledgement
 //!
 //! The kernel runs all operations and queues all answers before `sendto` returns, so answers are read without waiting.
