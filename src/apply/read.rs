@@ -16,7 +16,7 @@ use crate::name::ChainName;
 use crate::nft::expr::Counter;
 use crate::nft::userdata::{self, Role, Userdata};
 use crate::nft::{self, listing};
-use crate::rule::{Family, Match};
+use crate::rule::Family;
 use crate::ruleset::{
     ChainRules, Change, Extent, Identity, KnownIpsets, Mark, Observed, ObservedChain, ObservedRule, Owner, Plan,
     ReadProgram,
@@ -201,8 +201,7 @@ fn read_handles<K: Kernel + ?Sized>(
 pub(super) fn ipsets<K: Kernel + ?Sized>(kernel: &mut K, model: &Model, extent: Extent) -> Result<KnownIpsets, Error> {
     let mut known = KnownIpsets::default();
     let mut learn = |chain: &crate::wrap::Chain| -> Result<(), Error> {
-        let matches = chain.rules().flat_map(|entry| &entry.rule().matches);
-        for name in matches.filter_map(|m| if let Match::Set(set) = m { Some(&set.name.value) } else { None }) {
+        for name in chain.rules().flat_map(|entry| entry.rule().set_names()) {
             if !known.0.contains_key(name)
                 && let Some(index) = kernel.ipset_index(name)?
             {

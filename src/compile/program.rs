@@ -1,7 +1,7 @@
 //! What a rule compiles to.
 
 use super::AnonymousSet;
-use crate::name::{Comment, IpsetName};
+use crate::name::{Comment, IpsetName, SetName};
 use crate::nft::Compat;
 use crate::nft::expr::{Bitwise, BitwiseOp, Cmp, CmpOp, Expr, Match, Target};
 
@@ -60,13 +60,24 @@ fn size(expression: &Expr) -> usize {
     }
 }
 
-/// The numbers of ipsets. A rule that names a set holds its number, and the number lasts as long as the set.
+/// What sets are that rules name. Most are ipsets: a rule that names one holds its number, and the number lasts as long as
+/// the set. In the native encoding a name can mean a set of the rule's own table.
 pub trait Ipsets {
     /// The number of the set with this name.
     fn index(&self, name: &IpsetName) -> Option<u16>;
 
     /// The name of the set with this number.
     fn name(&self, index: u16) -> Option<IpsetName>;
+
+    /// The set of the rule's own table with this name, which no ipset hides.
+    fn set(&self, _name: &IpsetName) -> Option<SetName> {
+        None
+    }
+
+    /// The inverse of [`set`](Ipsets::set).
+    fn named(&self, _set: &str) -> Option<IpsetName> {
+        None
+    }
 }
 
 /// [`Ipsets`] of a host that has none.

@@ -28,7 +28,9 @@
 //! overwrite each other. Ask [`probe::features`](crate::kernel::probe::features) where that matters.
 //!
 //! The kernel's configuration also decides: `CONFIG_NFT_COMPAT`, and one module for each xt extension
-//! (`compat/README.md` lists the extensions). ipsets are looked up by `getsockopt(SO_IP_SET)`, which the module `ip_set` answers.
+//! (`compat/README.md` lists the extensions). ipsets are looked up by `getsockopt(SO_IP_SET)`, which the module `ip_set` answers;
+//! sets of the model are made by netlink, of the types `hash:ip` (revision 4) and `hash:net` (revision 6), since Linux 3.18. In the
+//! native layout they need no module.
 //!
 //! # Privilege
 //!

@@ -54,6 +54,15 @@
 //!
 //! Families go first: a set of each instance's own addresses would make all bodies different.
 //!
+//! # Named sets
+//!
+//! A set of the model ([`Table::add_set`](crate::wrap::Table::add_set)) is one set of the table, `C/addresses/NAME` or
+//! `C/prefixes/NAME`, and `-m set --match-set NAME src` looks the address up there. A member that joins or leaves is one
+//! element: no rule is compiled, no chain is looked at. Of prefixes one inside another only the outermost are elements. To
+//! the passes such a match is a condition without memory, equal where the name is: rules that differ in a port beside it
+//! fold, and chains that look into the same set are shared. A name that the model does not have is another program's
+//! ipset, and asked by the xt extension.
+//!
 //! # An example
 //!
 //! Two ports of a hypervisor, with rules as an agent writes them, by interface:
@@ -204,5 +213,10 @@
 //! - A rule of more than a hundred expressions stands in several kernel rules, which lead from one to the next
 //!   (`C/rest/x...`); reading back joins them. The kernel's limit is 128, and 4 KiB of them. In a chain that components
 //!   share such a rule is refused by name, as are more than ten parts of rules that return in one chain.
-//! - Bridge ports (`-m physdev`) and ipsets (`-m set`) have no expression of nf_tables in these tables: their extensions
+//! - Members of a set of the model have no counters or exceptions; a rule that asks for these (`--packets-gt`,
+//!   `--return-nomatch`) is refused. When a name of another program's ipset becomes one of ours while rules have it, everything
+//!   is read and compared again.
+//! - A table that stands with those of iptables, for an extension that the kernel takes only there, cannot look into sets of the
+//!   model: the rule is refused, as there is no ipset of that name.
+//! - Bridge ports (`-m physdev`) and ipsets of others (`-m set`) have no expression of nf_tables in these tables: their extensions
 //!   are asked, and they are no fields of a key.

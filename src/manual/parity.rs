@@ -54,6 +54,14 @@
 //!   managers (neutron 14.24 to 14.29, D36). nf_tables has no such lock: a conflict is a generation that moved, and
 //!   leads to a fresh look and another try ([`generations`](super::generations)). What these cases say about logging the
 //!   payload around a failed line becomes: the error names the rule.
+//! - **Sets of security groups.** neutron changes up to four members one by one, and from five on fills a second set and
+//!   swaps (neutron 10); we send the differences, however many, as an element costs the same either way, and swap only when a
+//!   set has to grow. Its set has the type `hash:net` for all groups; ours can be `hash:ip`. In the native layout sets are in
+//!   the transaction. Failures to delete and destroy are ignored by neutron; a set that is still in use is tried again by us with
+//!   the next application, and other failures are errors.
+//! - **Sets of an earlier run.** An ipset bears no mark of who made it. One of a wanted name and type is taken over, one of
+//!   another type is an error, and one that nobody wants any more stays when the process that made it is gone; neutron has a
+//!   cleaning tool for these.
 //! - **Leftovers and restarts.** nova's first apply deletes all chains of its predecessor; until each guest is prepared
 //!   again its traffic meets no filter (7.14). Here too the model states the whole wanted state, so what is not in it goes
 //!   with the first apply, but in the same transaction as what comes, and what is equal stays. An agent that fills its

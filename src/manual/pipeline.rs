@@ -22,6 +22,14 @@
 //!
 //! [`Manager`](crate::Manager) holds a model and a kernel; `Memory` in `apply/mod.rs` is the loop over these steps.
 //!
+//! # Sets
+//!
+//! A set of addresses that rules refer to is no rule and has a way of its own. [`Table`](crate::wrap::Table) keeps members
+//! and what changed of them ([`SetEdits`](crate::wrap::SetEdits)). In the tables of iptables `apply/ipsets.rs` makes orders
+//! of that ([`ipset::Order`](crate::ipset::Order)): new sets and members before the commit, what leaves and goes after it.
+//! They are no part of the transaction; what came before one that is refused is taken back. In the native layout they are sets
+//! and elements in the transaction itself ([`native_layout`](super::native_layout)).
+//!
 //! # One rule
 //!
 //! `-A $local -d 10.0.0.7 -j $inst-7`, for the component `nova-compute`.

@@ -2,6 +2,7 @@
 
 use super::matches::{Comment, CtStates, Dccp, Sctp, Tcp, Udp};
 use super::{ChainRef, InterfaceMatch, MarkMask, Masked, Match, Not, PortRange, Protocol, Rule, Target};
+use crate::name::IpsetName;
 
 /// Ports that may be asked for, negated or not.
 type Ports = Option<Not<PortRange>>;
@@ -183,6 +184,11 @@ impl Rule {
             Match::Comment(c) => Some(c),
             _ => None,
         })
+    }
+
+    /// The sets that the rule names, each as often as it does.
+    pub fn set_names(&self) -> impl Iterator<Item = &IpsetName> {
+        self.matches.iter().filter_map(|m| if let Match::Set(set) = m { Some(&set.name.value) } else { None })
     }
 
     /// The chain that the rule jumps or goes to.

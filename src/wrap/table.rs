@@ -53,6 +53,8 @@ pub struct Table {
     first_rule: u32,
     tags: HashMap<Box<str>, Refs>,
     sets: BTreeMap<IpsetName, AddressSet>,
+    /// Those that were applied and removed since, without members.
+    removed_sets: BTreeMap<IpsetName, AddressSet>,
     /// The rules that name a set, be it one of these or not.
     set_refs: HashMap<IpsetName, Refs>,
     /// The sets that changed or are gone.
@@ -80,6 +82,7 @@ impl Table {
             first_rule: 0,
             tags: HashMap::default(),
             sets: BTreeMap::new(),
+            removed_sets: BTreeMap::new(),
             set_refs: HashMap::default(),
             dirty_sets: BTreeSet::new(),
             pool: Pool::default(),

@@ -26,5 +26,6 @@ mod long;
 mod modes;
 mod owner;
 mod packets;
+mod sets;
 mod switch;
 mod world;

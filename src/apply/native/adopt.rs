@@ -256,6 +256,7 @@ fn sets(delta: &mut TableDelta, found: &FoundTable) -> Result<(), Unfit> {
             return Err(Unfit);
         }
         let interval = new.flags.contains(SetFlags::INTERVAL);
+        let named = Tags::of(new.userdata.as_deref()).set.is_some_and(|set| set.kind == Kind::Named);
         let added = std::mem::take(&mut set.added);
         set.fate = Fate::Kept;
         let now: Vec<&Element> = elements.iter().filter(|e| !(interval && is_null_end(e))).collect();
@@ -272,8 +273,8 @@ fn sets(delta: &mut TableDelta, found: &FoundTable) -> Result<(), Unfit> {
         }
         let gone = now.iter().zip(&kept).filter(|(_, kept)| !**kept);
         set.removed = gone.map(|(e, _)| Element { expressions: Vec::new(), ..(*e).clone() }).collect();
-        if interval && !(set.added.is_empty() && set.removed.is_empty()) {
-            // Ends of ranges cannot be told from each other; such a set is named after what is in it.
+        if interval && !named && !(set.added.is_empty() && set.removed.is_empty()) {
+            // Such a set is named after what is in it.
             return Err(Unfit);
         }
     }

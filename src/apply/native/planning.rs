@@ -23,6 +23,7 @@ use super::{Attempt, Leftovers, Memory, Planned, Report};
 use crate::compile::{Ipsets, Program};
 use crate::error::Error;
 use crate::kernel::Kernel;
+use crate::layout;
 use crate::layout::native::{Delta, Item, TableDelta};
 use crate::name::ChainName;
 use crate::nft::TableFlags;
@@ -46,6 +47,9 @@ impl<S: Source> Memory<S> {
         let delta = self.source.update(model, &ipsets);
         if let Some(error) = ipsets.failure() {
             return Err(error.into());
+        }
+        if matches!(delta, Err(Error::Layout(layout::native::Error::Turned { .. }))) {
+            return Err(Attempt::Stale);
         }
         let delta = delta?;
         report.compile += compiling.elapsed();

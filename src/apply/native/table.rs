@@ -87,6 +87,7 @@ impl Group<'_> {
     pub(super) fn is_our_set(&self, name: &SetName) -> bool {
         let made_here = |rest: &str| match rest.split_once('/') {
             None => rest == "chains",
+            Some(("addresses" | "prefixes", _)) => true,
             Some((kind, number)) => matches!(kind, "actions" | "map" | "set" | "family") && is_number(number),
         };
         !self.shared || self.behind_prefix(name.as_str()).is_some_and(made_here)

@@ -19,7 +19,7 @@ use crate::rule::{Family, Match, Protocol, Rule};
 /// # Errors
 /// [`Opaque`] when there is an expression that [`compile`](super::compile) would not have written there.
 pub fn lift(program: &Program, family: Family, ipsets: &dyn Ipsets) -> Result<Rule, Opaque> {
-    let mut l = Lift { family, rule: Rule::new(), guard: false, sets: &program.sets, lookups: 0 };
+    let mut l = Lift { family, rule: Rule::new(), guard: false, sets: &program.sets, ipsets, lookups: 0 };
     let mut rest = program.expressions.as_slice();
     while let Some((first, after)) = rest.split_first() {
         let at = program.expressions.len() - rest.len();
@@ -68,6 +68,7 @@ pub(super) struct Lift<'a> {
     /// The last match was only asked for the presence of its header.
     pub(super) guard: bool,
     sets: &'a [AnonymousSet],
+    pub(super) ipsets: &'a dyn Ipsets,
     lookups: usize,
 }
 

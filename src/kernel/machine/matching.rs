@@ -15,12 +15,13 @@ use super::interface;
 use super::outcome::{Error, Way};
 use super::packet::{Packet, Transport};
 use crate::rule::matches::{
-    Addrtype, IcmpType, Iprange, Multiport, MultiportSide, Owner, Pkttype, Rpfilter, Set, Tcp, Ttl, TtlOp,
+    Addrtype, IcmpType, Iprange, Multiport, MultiportSide, Owner, Pkttype, Rpfilter, Set, SetDirection, Tcp, Ttl, TtlOp,
 };
 use crate::rule::{Family, Masked, Match, Not, PortRange, Rule};
+use crate::wrap::{AddressSet, Table};
 
-/// Whether a rule matches.
-pub(super) fn rule(rule: &Rule, packet: &Packet, way: &Way) -> Result<bool, Error> {
+/// Whether a rule of a table matches.
+pub(super) fn rule(rule: &Rule, table: &Table, packet: &Packet, way: &Way) -> Result<bool, Error> {
     let basic = rule.source.is_none_or(|asked| masked(&asked, packet.source))
         && rule.destination.is_none_or(|asked| masked(&asked, packet.destination))
         && rule.input.as_ref().is_none_or(|asked| interface::holds(asked, name(packet.input.as_ref())))
@@ -31,7 +32,14 @@ pub(super) fn rule(rule: &Rule, packet: &Packet, way: &Way) -> Result<bool, Erro
         return Ok(false);
     }
     for m in &rule.matches {
-        if !one(m, packet, way)? {
+        let holds = match m {
+            Match::Set(set) => match table.set(&set.name.value) {
+                Some(own) => member(set, own, packet)?,
+                None => one(m, packet, way)?,
+            },
+            m => one(m, packet, way)?,
+        };
+        if !holds {
             return Ok(false);
         }
     }
@@ -203,6 +211,21 @@ fn rpfilter(m: Rpfilter, packet: &Packet) -> Result<bool, Error> {
     }
     let back = if m.contains(Rpfilter::LOOSE) { packet.routes.back } else { packet.routes.back_by_input };
     Ok(back != m.contains(Rpfilter::INVERT))
+}
+
+/// Whether an address of the packet is in a set of the model.
+fn member(m: &Set, set: &AddressSet, packet: &Packet) -> Result<bool, Error> {
+    let &[direction] = m.directions.as_slice() else {
+        return Err(Error::unknown("set", "a set of addresses has one direction"));
+    };
+    if m.packets.is_some() || m.bytes.is_some() || m.return_nomatch {
+        return Err(Error::unknown("set", "members of a set of the model have no counters"));
+    }
+    let address = match direction {
+        SetDirection::Source => packet.source,
+        SetDirection::Destination => packet.destination,
+    };
+    Ok(set.members().any(|member| member.contains(address)) != m.name.negated)
 }
 
 fn set(m: &Set, packet: &Packet) -> Result<bool, Error> {

@@ -65,7 +65,7 @@ fn walk(model: &Model, table: &Table, builtin: &str, packet: &Packet, way: &mut 
             stack.pop();
             continue;
         };
-        if !matching::rule(entry.rule(), packet, way)? {
+        if !matching::rule(entry.rule(), table, packet, way)? {
             continue;
         }
         let below = *level + 1;

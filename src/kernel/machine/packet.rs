@@ -50,7 +50,7 @@ pub struct Packet {
     pub owner: Option<Owner>,
     /// What routing says about its addresses.
     pub routes: Routes,
-    /// The ipsets in which it is, whichever of its fields a rule looks up.
+    /// The ipsets of other programs in which it is, whichever of its fields a rule looks up.
     pub ipsets: Vec<IpsetName>,
 }
 

@@ -225,7 +225,7 @@ pub fn constants(fields: &Fields, interval: bool, ranges: &[(Key, Key)]) -> Vec<
 }
 
 /// The number after a number in network order; none after the largest.
-fn after(bytes: &[u8]) -> Option<Box<[u8]>> {
+pub(super) fn after(bytes: &[u8]) -> Option<Box<[u8]>> {
     let mut next: Box<[u8]> = bytes.into();
     for byte in next.iter_mut().rev() {
         let (sum, carries) = byte.overflowing_add(1);

@@ -6,7 +6,7 @@ use thiserror::Error as ThisError;
 
 use super::graph::MAX_HEIGHT;
 use crate::compile::CompileError;
-use crate::name::{ChainName, NameError};
+use crate::name::{ChainName, IpsetName, NameError};
 use crate::rule::Rule;
 use crate::wrap::{MAX_DEPTH, ModelError, TableId};
 
@@ -56,6 +56,14 @@ pub enum Error {
         table: TableId,
         /// The chain.
         chain: ChainName,
+    },
+    /// A name that rules have for a set became, or is no longer, that of a set of the model: everything is compiled anew.
+    #[error("{table}: set `{set}` means something else now")]
+    Turned {
+        /// The table.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
     },
     /// A table's or set's name does not fit the kernel.
     #[error(transparent)]

@@ -19,6 +19,7 @@
 //!   its own, so that chains that dispatch below one another are no loop to the kernel.
 //! - `C/chains`: the directory, a map that no rule looks at: chain name to body number, with the content hash in the
 //!   user data. It names every chain whose name is not to be seen elsewhere.
+//! - `C/addresses/NAME`, `C/prefixes/NAME`: the model's own sets, by the names that rules have for them.
 //! - `C/<n>`: bodies; `C/set/<n>`, `C/map/<n>`, `C/family/<n>`: sets and maps of folding, dispatch and families.
 //!
 //! Invariant: what is compiled depends on the model alone, but for the numbers in names: these are kept while the thing

@@ -7,8 +7,8 @@
 //! [`Names::is_ours`] refuses does.
 
 use super::hash::Hash;
-use crate::name::{ChainName, NameError, SetName, TableName, WrapName};
-use crate::wrap::TableKind;
+use crate::name::{ChainName, IpsetName, NameError, SetName, TableName, WrapName};
+use crate::wrap::{SetKind, TableKind};
 
 /// What is in front of names when the model has no component.
 const WITHOUT_COMPONENT: &str = "nftwrap";
@@ -19,6 +19,14 @@ const REST: &str = "/rest/";
 /// Whether another chain goes on in the chain of that name.
 pub(super) fn is_rest(name: &ChainName) -> bool {
     name.as_str().contains(REST)
+}
+
+/// The name that rules have for a set of their table, of whatever component.
+pub(super) fn named_set(set: &str) -> Option<IpsetName> {
+    let (_, rest) = set.split_once('/')?;
+    let (kind, name) = rest.split_once('/')?;
+    let is_kind = [SetKind::Addresses, SetKind::Prefixes].into_iter().any(|known| known.to_string() == kind);
+    is_kind.then(|| IpsetName::new(name).ok()).flatten()
 }
 
 /// The names of one component in one group.
@@ -76,6 +84,11 @@ impl Names {
     /// The set or map of a family.
     pub(super) fn family(&self, number: u32) -> Result<SetName, NameError> {
         SetName::new(&format!("{}/family/{number}", self.prefix))
+    }
+
+    /// A set that rules name.
+    pub(super) fn named(&self, kind: SetKind, name: &IpsetName) -> Result<SetName, NameError> {
+        SetName::new(&format!("{}/{kind}/{name}", self.prefix))
     }
 
     /// Whether a chain's name is one that the compiler could give.

@@ -19,7 +19,8 @@ use super::families::{Taken, Template};
 use super::field::{Fields, Key};
 use super::item::RuleId;
 use super::normal::normal;
-use crate::name::ChainName;
+use super::table::Own;
+use crate::name::{ChainName, IpsetName};
 use crate::rule::{Family, Rule, Target};
 
 /// What rules of a run have in common.
@@ -48,6 +49,8 @@ pub(super) enum Class {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) rule: Arc<Rule>,
+    /// The rule as the passes look at it: what it remembers in a set of the table's own is nothing.
+    pub(super) asked: Arc<Rule>,
     /// Key and signature, if the rule can be in a run.
     pub(super) keyed: Option<(SignatureId, Fields, Key)>,
     pub(super) action: Action,
@@ -121,6 +124,10 @@ pub(super) struct Rules {
     /// Numbers of templates, and how many rules have each.
     templates: HashMap<Template, (TemplateId, u32)>,
     next_template: u32,
+    /// Which sets are the table's own; rules that are known were looked at with it.
+    own: Arc<Own>,
+    /// How many rules name each set.
+    by_set: HashMap<IpsetName, u32>,
     /// Unused since the last sweep; swept when a transaction ends, so that no number changes its meaning within one.
     idle: Vec<RuleId>,
     free: Vec<RuleId>,
@@ -138,12 +145,22 @@ impl Rules {
         id.and_then(|id| self.at(*id)).is_some_and(|known| Arc::ptr_eq(&known.rule, rule))
     }
 
+    /// These are the table's own sets from now on. No rule that is known names another one than before.
+    pub(super) fn know_sets(&mut self, own: Arc<Own>) {
+        self.own = own;
+    }
+
+    /// Whether a rule that is known names the set.
+    pub(super) fn names_set(&self, name: &IpsetName) -> bool {
+        self.by_set.contains_key(name)
+    }
+
     /// The rule without the constant that only its instance has; `None` when it has none.
     pub(super) fn take_apart(&mut self, id: RuleId, family: Family) -> Option<(TemplateId, &Arc<Taken>)> {
         let known = self.known.get(id.0 as usize)?.as_ref()?;
         let (templates, next) = (&mut self.templates, &mut self.next_template);
         let taken = known.taken.get_or_init(|| {
-            let taken = Taken::of(&known.rule, &known.action, family)?;
+            let taken = Taken::of(&known.asked, &known.action, family)?;
             let (number, uses) = templates.entry(taken.template.clone()).or_insert_with(|| {
                 *next += 1;
                 (TemplateId(*next), 0)
@@ -202,6 +219,14 @@ impl Rules {
             self.by_address.remove(&Arc::as_ptr(&known.rule).addr());
             self.by_value.remove(&known.rule);
             self.free.push(id);
+            for set in known.rule.set_names() {
+                if let Some(uses) = self.by_set.get_mut(set) {
+                    *uses -= 1;
+                    if *uses == 0 {
+                        self.by_set.remove(set);
+                    }
+                }
+            }
             if let Some(Some((_, taken))) = known.taken.get()
                 && let Some((_, uses)) = self.templates.get_mut(&taken.template)
             {
@@ -214,7 +239,8 @@ impl Rules {
     }
 
     fn make(&mut self, rule: &Arc<Rule>, family: Family) -> RuleId {
-        let analysis::Parts { key, rest, action } = analysis::analyse(rule, family);
+        let asked = self.own.without_memory(rule);
+        let analysis::Parts { key, rest, action } = analysis::analyse(&asked, family);
         let effects = analysis::effects(&rest, &action);
         let keyed = key.map(|(fields, key)| {
             let (rule, class) = match &action {
@@ -227,7 +253,10 @@ impl Rules {
         });
         let unique = analysis::is_unique(rule);
         let (taken, normal) = (OnceCell::new(), OnceCell::new());
-        let known = Some(Known { rule: rule.clone(), keyed, action, effects, unique, taken, normal, uses: 0 });
+        for set in rule.set_names() {
+            *self.by_set.entry(set.clone()).or_default() += 1;
+        }
+        let known = Some(Known { rule: rule.clone(), asked, keyed, action, effects, unique, taken, normal, uses: 0 });
         let id = match self.free.pop() {
             Some(id) => id,
             None => {

@@ -18,6 +18,7 @@ mod dispatch;
 mod edit;
 mod elements;
 mod lookups;
+mod named;
 mod send;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ use crate::wrap::{self, ChainKind, RuleKey, TableId};
 use context::{Context, Places};
 use elements::{Filling, Held};
 use lookups::Lookups;
+pub(super) use named::Own;
+use named::{Known, Named};
 
 /// The directory has a number that no other set gets.
 pub(super) const DIRECTORY: SetId = SetId(u32::MAX);
@@ -115,6 +118,7 @@ pub(super) struct Table {
     dispatch: Index,
     bodies: Bodies,
     sets: Sets,
+    named: Named,
     chains: HashMap<ChainIx, State>,
     /// The built-in ones.
     bases: BTreeSet<ChainIx>,
@@ -175,6 +179,7 @@ impl Table {
             graph: Graph::default(),
             bodies,
             sets,
+            named: Named::default(),
             chains: HashMap::default(),
             bases: BTreeSet::new(),
             runs: HashMap::default(),
@@ -218,6 +223,9 @@ impl Table {
             false => table.dirty().cloned().collect(),
         };
         changed.extend(self.open.iter().cloned());
+        self.follow_sets(table)?;
+        let setup = self.setup.clone();
+        let ipsets = &Known::new(&self.named, &setup.names, ipsets);
         let mut checked = HashSet::default();
         for name in &changed {
             self.check_rules(table, name, ipsets, &mut checked)?;
@@ -235,7 +243,9 @@ impl Table {
         self.compile()?;
         self.fill();
         self.drop_unused();
-        self.delta()
+        let mut delta = self.delta()?;
+        delta.sets.extend(self.set_deltas(table)?);
+        Ok(delta)
     }
 
     /// The kernel has it all.
@@ -246,6 +256,7 @@ impl Table {
         self.unfolded.clear();
         self.bodies.commit();
         self.sets.commit();
+        self.named.commit();
         self.lists.sweep(&mut self.rules);
         self.rules.sweep();
     }
@@ -304,7 +315,8 @@ impl Table {
                 }
             }
             let (family, rules, sets, names) = (self.id.family, &self.rules, &self.sets, &self.setup.names);
-            let hash = |items: &[Item], bodies: &Bodies| content_hash(items, family, rules, sets, bodies);
+            let own = self.named.own();
+            let hash = |items: &[Item], bodies: &Bodies| content_hash(items, family, rules, (sets, own), bodies);
             let moved = self.bodies.settle(moves, hash, |number| names.body(number));
             self.count_turns();
             for (ix, was) in moved {
@@ -373,7 +385,8 @@ fn inconsistent() -> Error {
 }
 
 /// The hash of a content: rules and the names that stand in them.
-fn content_hash(items: &[Item], family: Family, rules: &Rules, sets: &Sets, bodies: &Bodies) -> Hash {
+fn content_hash(items: &[Item], family: Family, rules: &Rules, sets: (&Sets, &Own), bodies: &Bodies) -> Hash {
+    let (sets, own) = sets;
     let parts: Vec<_> = items
         .iter()
         .map(|item| {
@@ -390,5 +403,10 @@ fn content_hash(items: &[Item], family: Family, rules: &Rules, sets: &Sets, bodi
             (rules.at(item.rule).map(|known| known.normal(family)), kind, set, body)
         })
         .collect();
-    Hash::of(&parts)
+    let marks: Vec<_> = items.iter().map(|item| rules.at(item.rule).map(|known| own.mark(&known.rule))).collect();
+    // Most contents look into no set of the model.
+    match marks.iter().flatten().all(Vec::is_empty) {
+        true => Hash::of(&parts),
+        false => Hash::of(&(parts, marks)),
+    }
 }

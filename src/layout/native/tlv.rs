@@ -48,11 +48,13 @@ pub enum Kind {
     Actions = 7,
     /// Names of chains to bodies.
     Directory = 8,
+    /// Members of a set that rules name.
+    Named = 9,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Constant,
         Self::Choice,
         Self::Store,
@@ -62,6 +64,7 @@ impl Kind {
         Self::FamilyStore,
         Self::Actions,
         Self::Directory,
+        Self::Named,
     ];
 }
 
@@ -301,7 +304,7 @@ mod tests {
             entry(NAME, b"\xff"),
             entry(HASH, &[0; 15]),
             entry(FIELDS, &[2, 1, 0, 0]),
-            entry(FIELDS, &[1, 9, 0, 0]),
+            entry(FIELDS, &[1, 10, 0, 0]),
             entry(FIELDS, &[1, 0, 0, 1, 3, 0]),
             entry(FIELDS, &[1, 0, 0, 2, 5, 0, 5, 0]),
         ];

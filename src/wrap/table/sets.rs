@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 
 use super::Table;
 use crate::name::IpsetName;
-use crate::rule::{Family, Match, Rule};
+use crate::rule::{Family, Rule};
 use crate::wrap::error::ModelError;
 use crate::wrap::refs::{ChainId, Refs};
 use crate::wrap::set::{AddressSet, SetKind, masked};
@@ -28,7 +28,9 @@ impl Table {
             }
             None => {}
         }
-        self.sets.insert(name.clone(), AddressSet::new(name.clone(), kind));
+        // One that was removed since the last application comes back empty, and knows what it had.
+        let back = self.removed_sets.remove(name).filter(|set| set.kind() == kind);
+        self.sets.insert(name.clone(), back.unwrap_or_else(|| AddressSet::new(name.clone(), kind)));
         self.dirty_sets.insert(name.clone());
         self.turn(name);
         Ok(true)
@@ -90,7 +92,10 @@ impl Table {
         if let Some(chain) = referring.first().and_then(|(id, _)| self.at(*id)) {
             return Err(ModelError::SetInUse { table: self.id, set: set.clone(), chain: chain.name.clone() });
         }
-        self.sets.remove(set);
+        if let Some(mut gone) = self.sets.remove(set).filter(|set| set.edits().is_some()) {
+            gone.replace(&BTreeSet::new());
+            self.removed_sets.insert(set.clone(), gone);
+        }
         self.dirty_sets.insert(set.clone());
         Ok(true)
     }
@@ -108,6 +113,7 @@ impl Table {
     }
 
     pub(super) fn mark_sets_applied(&mut self) {
+        self.removed_sets.clear();
         for name in std::mem::take(&mut self.dirty_sets) {
             if let Some(set) = self.sets.get_mut(&name) {
                 set.mark_applied();
@@ -117,7 +123,7 @@ impl Table {
 
     /// Notes that a rule is there which may refer to sets.
     pub(super) fn link_sets(&mut self, id: ChainId, rule: &Rule, hash: u32) {
-        for name in names(rule) {
+        for name in rule.set_names() {
             match self.set_refs.get_mut(name) {
                 Some(refs) => refs.add(id, hash),
                 None => self.set_refs.entry(name.clone()).or_default().add(id, hash),
@@ -127,7 +133,7 @@ impl Table {
 
     /// Notes that such a rule is gone.
     pub(super) fn unlink_sets(&mut self, id: ChainId, rule: &Rule, hash: u32) {
-        for name in names(rule) {
+        for name in rule.set_names() {
             let Some(refs) = self.set_refs.get_mut(name) else { continue };
             refs.remove(id, hash);
             if refs.is_empty() {
@@ -176,9 +182,4 @@ impl Table {
             self.touch(id);
         }
     }
-}
-
-/// The sets that a rule names, each as often as it does.
-fn names(rule: &Rule) -> impl Iterator<Item = &IpsetName> {
-    rule.matches.iter().filter_map(|m| if let Match::Set(set) = m { Some(&set.name.value) } else { None })
 }

@@ -184,6 +184,7 @@ fn kind_words(kind: Kind) -> &'static str {
         Kind::FamilyStore => "keys of a family to values",
         Kind::Actions => "actions",
         Kind::Directory => "names of chains to numbers of shared chains",
+        Kind::Named => "members of a set that rules name",
     }
 }
 

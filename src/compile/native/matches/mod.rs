@@ -13,6 +13,7 @@ mod owner;
 mod pkttype;
 mod ports;
 mod rpfilter;
+mod set;
 mod tcp;
 mod tos;
 mod ttl;
@@ -54,7 +55,7 @@ pub(super) fn compile(m: &Match, w: &mut Writer<'_>) -> Result<(), CompileError>
         Match::Pkttype(m) => pkttype::compile(*m, w),
         Match::Rpfilter(m) => rpfilter::compile(*m, w),
         Match::Sctp(m) => ports::compile(Protocol::SCTP, "-m sctp", &m.sport, &m.dport, w)?,
-        Match::Set(_) => Form::Xt("nft cannot look into an ipset"),
+        Match::Set(m) => set::compile(m, w)?,
         Match::State(m) => conntrack::compile_state(*m, w),
         Match::Tcp(m) => tcp::compile(m, w)?,
         Match::Tos(m) => tos::compile(*m, w),
@@ -69,6 +70,9 @@ pub(super) fn compile(m: &Match, w: &mut Writer<'_>) -> Result<(), CompileError>
 
 /// Takes a condition into the rule's matches.
 pub(super) fn lift(c: &Condition, l: &mut Lift<'_>) -> Option<()> {
+    if set::lift(c, l).is_some() {
+        return Some(());
+    }
     match c.field {
         Field::Payload { base: PayloadBase::Link, .. } => mac::lift(c, l),
         Field::Payload { base: PayloadBase::Network, .. } => {

@@ -8,12 +8,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::super::names::named_set;
 use super::super::tlv::{Kind, Tags};
 use super::names::{ContextKey, Names};
 use super::set::{KnownSet, Own};
 use super::{KernelRule, LiftedRule, Lookup, Standing, userdata, value};
 use crate::compile::{self, AnonymousSet, Ipsets, Opaque, native, stock};
-use crate::name::{ChainName, SetName};
+use crate::name::{ChainName, IpsetName, SetName};
 use crate::nft::expr::{self, Counter, Data, Expr, Immediate, Operand, Verdict};
 use crate::nft::userdata::Userdata;
 use crate::nft::{self, Element, ElementData};
@@ -108,9 +109,17 @@ impl<'a> Reader<'a> {
         program
     }
 
+    fn is_named(&self, set: &str) -> bool {
+        self.known.get(set).is_some_and(|set| set.tag.kind == Kind::Named)
+    }
+
     fn known_lookup<'e>(&self, expr: &'e Expr) -> Option<(&KnownSet<'a>, &'e expr::Lookup)> {
         match expr {
-            Expr::Lookup(lookup) if !lookup.inverted => Some((self.known.get(&*lookup.set.name)?, lookup)),
+            Expr::Lookup(lookup) if !lookup.inverted => {
+                // A set that rules name is a condition as any other.
+                let set = self.known.get(&*lookup.set.name).filter(|set| set.tag.kind != Kind::Named)?;
+                Some((set, lookup))
+            }
             _ => None,
         }
     }
@@ -153,7 +162,10 @@ impl<'a> Reader<'a> {
             }
         }
         // Anonymous sets are found by their place among the lookups, so each lookup must be of one.
-        let foreign = |expr: &Expr| matches!(expr, Expr::Lookup(l) if !self.anonymous.contains_key(&*l.set.name));
+        let foreign = |expr: &Expr| match expr {
+            Expr::Lookup(l) => !self.anonymous.contains_key(&*l.set.name) && !self.is_named(&l.set.name),
+            _ => false,
+        };
         if let Some(at) = expressions.iter().position(foreign) {
             return Err(Opaque { at, name: "lookup".to_owned(), reason: "the set is none of ours" });
         }
@@ -163,7 +175,7 @@ impl<'a> Reader<'a> {
             sets: program.anonymous.clone(),
             ..compile::Program::default()
         };
-        native::lift(&program, self.family, self.ipsets)
+        native::lift(&program, self.family, &WithNamed(self))
     }
 
     /// The rules of the model that a kernel rule stands for in a chain to which these keys lead.
@@ -300,6 +312,23 @@ fn lead_to(target: &mut Option<Target>, named: Option<ChainName>, names: &Names)
 fn both(a: Option<Counter>, b: Option<Counter>) -> Option<Counter> {
     let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
     Some(Counter { packets: a.packets.saturating_add(b.packets), bytes: a.bytes.saturating_add(b.bytes) })
+}
+
+/// The ipsets, and the sets of the table that rules name.
+struct WithNamed<'r, 'a>(&'r Reader<'a>);
+
+impl Ipsets for WithNamed<'_, '_> {
+    fn index(&self, name: &IpsetName) -> Option<u16> {
+        self.0.ipsets.index(name)
+    }
+
+    fn name(&self, index: u16) -> Option<IpsetName> {
+        self.0.ipsets.name(index)
+    }
+
+    fn named(&self, set: &str) -> Option<IpsetName> {
+        if self.0.is_named(set) { named_set(set) } else { None }
+    }
 }
 
 impl Program<'_> {

@@ -126,7 +126,7 @@ impl Table {
     fn compile_rules(&mut self, rules: &Rules<'_>, made: &mut Made) -> Result<(), Error> {
         let lines = rules.ids.iter().enumerate().filter_map(|(at, id)| {
             let hot = rules.hot.get(at).and_then(|hot| hot.as_ref()).map(|(_, taken)| &**taken);
-            Some(Line { rule: &self.rules.at(*id)?.rule, hot })
+            Some(Line { rule: &self.rules.at(*id)?.asked, hot })
         });
         let pieces = compile_body(&lines.collect::<Vec<_>>(), self.id.family, self.passes());
         pieces.into_iter().try_for_each(|piece| self.write(piece, rules, made))

@@ -5,8 +5,8 @@
 
 use super::{
     BTreeMap, BaseChain, BodyId, ChainDelta, ChainHead, ChainIx, ChainKind, Code, Comment, CompileError, DIRECTORY,
-    Error, Fallback, Fate, Fields, Form, Ipsets, Item, Owner, Program, Role, Table, TableDelta, Tags, Userdata,
-    codegen, content_hash,
+    Error, Fallback, Fate, Fields, Form, Hash, Ipsets, Item, Known, Owner, Program, Role, Table, TableDelta, Tags,
+    Userdata, codegen, content_hash,
 };
 use crate::layout::native::declare::DIRECTORY_KEY_LEN;
 use crate::layout::native::sets::{Value, actions_of};
@@ -56,6 +56,10 @@ impl Table {
         Ok(TableDelta { id: self.id, new: self.new, chains, sets, unfolded })
     }
 
+    fn content_hash(&self, items: &[Item]) -> Hash {
+        content_hash(items, self.id.family, &self.rules, (&self.sets, self.named.own()), &self.bodies)
+    }
+
     /// Enters kernel chains that changed in the directory, with the hash of what they hold.
     fn list_kernel_chains(&mut self) {
         for name in std::mem::take(&mut self.left) {
@@ -63,7 +67,7 @@ impl Table {
         }
         for id in std::mem::take(&mut self.touched) {
             let Some(body) = self.bodies.at(id) else { continue };
-            let hash = content_hash(&body.content, self.id.family, &self.rules, &self.sets, &self.bodies);
+            let hash = self.content_hash(&body.content);
             let number = if body.own.is_some() { ITSELF } else { id.0 };
             let name = body.name.clone();
             self.enter(&name, Some((number, Tags { hash: Some(hash.0), ..Tags::default() })));
@@ -158,6 +162,7 @@ impl Table {
             (Form::Assign(_), Some(map), _) => Code::Assign { map, fields },
             _ => Code::Plain,
         };
-        codegen::write(&known.rule, to, &code, self.id.family, ipsets, out)
+        let ipsets = Known::new(&self.named, &self.setup.names, ipsets);
+        codegen::write(&known.rule, to, &code, self.id.family, &ipsets, out)
     }
 }
