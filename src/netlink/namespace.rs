@@ -2,13 +2,18 @@
 //!
 //! Owns: handles to namespaces and entering them.
 //! Never: changes the namespace of the caller's thread: what runs inside runs on a thread of its own, which ends with
-//! it. Never mounts or leaves anything behind: a namespace made here goes away with its last handle, socket and process.
+//! it. Leaves nothing behind: a namespace made here goes away with its last handle, socket and process, unless it is
+//! given a file ([`Namespace::mount`]).
 //!
 //! Invariant: a handle refers to a namespace that existed when the handle was made, and keeps it alive.
 //!
 //! Where the truth is: `setns(2)`, `unshare(2)`, `netns_install` in `net/core/net_namespace.c` (Linux v6.12).
 #![allow(unsafe_code, reason = "namespaces are entered by system calls that the standard library does not have")]
 #![deny(clippy::undocumented_unsafe_blocks)]
+
+mod mounted;
+
+pub use mounted::unmount;
 
 use std::fs::{self, File};
 use std::io;
