@@ -543,3 +543,27 @@ fn a_dump_during_commits_is_whole_or_interrupted() {
         }
     });
 }
+
+/// Where the kernel can: a rule is read and its counters begin anew, and nothing else of it changes.
+#[test]
+fn counters_begin_anew_when_they_are_read_so() {
+    let Some(namespace) = namespace() else { return };
+    let mut live = Live::open_in(&namespace).unwrap();
+    let mut batch = Batch::begin(None);
+    batch.add_table(&Table::new(Family::Ip, table()), ORIGIN);
+    batch.add_chain(&Chain::new(Family::Ip, table(), chain("c")), ORIGIN);
+    let counted = Expr::Counter(Counter { packets: 3, bytes: 300 });
+    batch.add_rule(&rule("c", vec![counted.clone()]), ORIGIN);
+    live.commit(&batch.seal().unwrap()).unwrap();
+    let handle = live.rules(Family::Ip, &table(), Some(&chain("c"))).unwrap()[0].handle.unwrap();
+    let generation = live.generation().unwrap();
+    let Some(read) = live.rule_and_reset(Family::Ip, &table(), &chain("c"), handle).unwrap() else {
+        assert_eq!(live.rules(Family::Ip, &table(), None).unwrap()[0].expressions, [counted], "nothing has changed");
+        return;
+    };
+    assert_eq!(read.expressions, [counted]);
+    let rules = live.rules(Family::Ip, &table(), None).unwrap();
+    assert_eq!(rules[0].expressions, [Expr::Counter(Counter::default())]);
+    assert_eq!((rules[0].handle, live.generation().unwrap()), (Some(handle), generation));
+    assert_eq!(live.rule_and_reset(Family::Ip, &table(), &chain("c"), 999).unwrap(), None);
+}

@@ -326,6 +326,30 @@ impl<T: Transport> Kernel for Live<T> {
         })
     }
 
+    fn rule_and_reset(
+        &mut self,
+        family: Family,
+        table: &TableName,
+        chain: &ChainName,
+        handle: u64,
+    ) -> Result<Option<Rule>, Error> {
+        let fill = |w: &mut Writer<'_>| {
+            w.string(NFTA_RULE_TABLE, table.as_str());
+            w.string(NFTA_RULE_CHAIN, chain.as_str());
+            w.u64_be(NFTA_RULE_HANDLE, handle);
+        };
+        // Not a dump: one that was interrupted is taken again, and what the first has counted would be lost.
+        let rule = self.get("a rule", NFT_MSG_GETRULE_RESET, family.nfproto(), fill, |message| match message {
+            Message::NewRule(rule) => Some(rule),
+            _ => None,
+        });
+        match rule {
+            // What nfnetlink says about a message that it does not know.
+            Err(Error::Refused { errno: Errno::INVAL | Errno::OPNOTSUPP, .. }) => Ok(None),
+            other => other,
+        }
+    }
+
     fn sets(&mut self, family: Family, table: &TableName) -> Result<Vec<Set>, Error> {
         let fill = |w: &mut Writer<'_>| w.string(NFTA_SET_TABLE, table.as_str());
         self.dump("sets", NFT_MSG_GETSET, family, fill, |message| match message {

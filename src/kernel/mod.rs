@@ -64,6 +64,22 @@ pub trait Kernel {
     /// As [`generation`](Kernel::generation).
     fn rules(&mut self, family: Family, table: &TableName, chain: Option<&ChainName>) -> Result<Vec<Rule>, Error>;
 
+    /// A rule with what it has counted; its counters begin anew at the same moment. `None` when it is not there, or when
+    /// this kernel cannot do both at once (before Linux 6.2): then nothing has begun anew. The generation stays.
+    ///
+    /// # Errors
+    /// As [`generation`](Kernel::generation).
+    fn rule_and_reset(
+        &mut self,
+        family: Family,
+        table: &TableName,
+        chain: &ChainName,
+        handle: u64,
+    ) -> Result<Option<Rule>, Error> {
+        let _ = (family, table, chain, handle);
+        Ok(None)
+    }
+
     /// All sets and maps of a table, anonymous ones included; none when the table is not there.
     ///
     /// # Errors
