@@ -40,7 +40,7 @@ pub mod redirect;
 mod relocate;
 pub mod rules;
 pub mod sriov;
-mod steps;
+pub(crate) mod steps;
 pub mod sysctl;
 pub mod tap;
 pub mod vlan;

@@ -16,24 +16,36 @@ enum Undo {
     DeleteRoute(Route),
 }
 
+/// An error of steps, which can say that the way back failed as well.
+pub(crate) trait Unwound: From<Error> {
+    /// The error with what could not be undone.
+    fn not_undone(self, failures: Vec<rtnl::Error>) -> Self;
+}
+
+impl Unwound for Error {
+    fn not_undone(self, failures: Vec<rtnl::Error>) -> Self {
+        Self::NotUndone { source: Box::new(self), failures }
+    }
+}
+
 /// Changes of a host that belong together.
-pub(super) struct Steps<'a> {
+pub(crate) struct Steps<'a> {
     rtnl: &'a mut Rtnl,
     undo: Vec<Undo>,
 }
 
 impl<'a> Steps<'a> {
     /// Takes the steps, or takes back those that were taken. The devices are those whose routes change.
-    pub(super) fn run<R>(
+    pub(crate) fn run<R, E: Unwound>(
         rtnl: &'a mut Rtnl,
         devices: &[&InterfaceName],
-        take: impl FnOnce(&mut Self) -> Result<R, Error>,
-    ) -> Result<R, Error> {
+        take: impl FnOnce(&mut Self) -> Result<R, E>,
+    ) -> Result<R, E> {
         let mut before = Vec::new();
         let mut indices = Vec::new();
         for device in devices {
-            if let Some(link) = rtnl.link(device)? {
-                before.extend(rtnl.routes_of(link.index)?);
+            if let Some(link) = rtnl.link(device).map_err(Error::from)? {
+                before.extend(rtnl.routes_of(link.index).map_err(Error::from)?);
                 indices.push(link.index);
             }
         }
@@ -44,43 +56,40 @@ impl<'a> Steps<'a> {
                 let mut failures = steps.take_back();
                 failures.extend(steps.restore_routes(&before).err());
                 failures.extend(steps.drop_leftovers(&indices, &before).err());
-                if failures.is_empty() {
-                    return Err(source);
-                }
-                Err(Error::NotUndone { source: Box::new(source), failures })
+                if failures.is_empty() { Err(source) } else { Err(source.not_undone(failures)) }
             }
         }
     }
 
-    pub(super) fn rtnl(&mut self) -> &mut Rtnl {
+    pub(crate) fn rtnl(&mut self) -> &mut Rtnl {
         self.rtnl
     }
 
     /// Makes a device, which somebody else may have made in between; whether it was this call.
-    pub(super) fn add_link(&mut self, link: &NewLink) -> Result<bool, Error> {
+    pub(crate) fn add_link(&mut self, link: &NewLink) -> Result<bool, Error> {
         Ok(self.make_link(link).or_exists()?)
     }
 
     /// Makes a device, which must not be there.
-    pub(super) fn make_link(&mut self, link: &NewLink) -> Result<(), rtnl::Error> {
+    pub(crate) fn make_link(&mut self, link: &NewLink) -> Result<(), rtnl::Error> {
         self.rtnl.add_link(link)?;
         self.undo.push(Undo::DeleteLink(link.name.clone()));
         Ok(())
     }
 
     /// Changes a device; the way back is what the caller says.
-    pub(super) fn set_link(&mut self, link: &Link, change: &LinkChange, back: LinkChange) -> Result<(), Error> {
+    pub(crate) fn set_link(&mut self, link: &Link, change: &LinkChange, back: LinkChange) -> Result<(), Error> {
         self.rtnl.set_link(link, change)?;
         self.undo.push(Undo::Change(link.clone(), back));
         Ok(())
     }
 
-    pub(super) fn set_up(&mut self, link: &Link, up: bool) -> Result<(), Error> {
+    pub(crate) fn set_up(&mut self, link: &Link, up: bool) -> Result<(), Error> {
         if link.up == up { Ok(()) } else { self.set_link(link, &LinkChange::up(up), LinkChange::up(link.up)) }
     }
 
     /// Whether the device did not have it.
-    pub(super) fn add_address(&mut self, address: &Address) -> Result<bool, Error> {
+    pub(crate) fn add_address(&mut self, address: &Address) -> Result<bool, Error> {
         let added = self.rtnl.add_address(address).or_exists()?;
         if added {
             self.undo.push(Undo::DeleteAddress(address.clone()));
@@ -89,7 +98,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Whether the device had it.
-    pub(super) fn delete_address(&mut self, address: &Address) -> Result<bool, Error> {
+    pub(crate) fn delete_address(&mut self, address: &Address) -> Result<bool, Error> {
         let deleted = self.rtnl.delete_address(address).or_missing()?;
         // One that is gone went with the first of its network, which is this sequence's doing as well.
         self.undo.push(Undo::AddAddress(address.clone()));
@@ -97,7 +106,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Adds a route beside those with the same destination.
-    pub(super) fn append_route(&mut self, route: &Route) -> Result<bool, Error> {
+    pub(crate) fn append_route(&mut self, route: &Route) -> Result<bool, Error> {
         let added = self.rtnl.append_route(route).or_exists()?;
         if added {
             self.undo.push(Undo::DeleteRoute(route.clone()));
@@ -113,7 +122,7 @@ impl<'a> Steps<'a> {
         Ok(())
     }
 
-    pub(super) fn delete_route(&mut self, route: &Route) -> Result<bool, Error> {
+    pub(crate) fn delete_route(&mut self, route: &Route) -> Result<bool, Error> {
         let deleted = self.rtnl.delete_route(route).or_missing()?;
         if deleted {
             self.undo.push(Undo::AddRoute(route.clone()));
@@ -172,7 +181,7 @@ impl<'a> Steps<'a> {
 
 /// The order in which addresses have to be added to be listed like this: the newest IPv4 address comes last, the newest
 /// IPv6 address first.
-pub(super) fn in_adding_order(addresses: &[Address]) -> Vec<&Address> {
+pub(crate) fn in_adding_order(addresses: &[Address]) -> Vec<&Address> {
     let v4 = addresses.iter().filter(|address| address.network.is_ipv4());
     v4.chain(addresses.iter().rev().filter(|address| address.network.is_ipv6())).collect()
 }
