@@ -34,6 +34,7 @@
 //!
 //! | layer | module | has | does I/O |
 //! |---|---|---|---|
+//! | 11 | [`l3_router`] | routers of neutron's L3 agent, each in a namespace | through all of them |
 //! | 11 | [`virt_firewall`] | instances, ports and security groups as units of a writer | through the writer |
 //! | 10 | [`writer`] | changes of many threads, merged into transactions | through the manager |
 //! | 10 | [`linux_net`] | bridges, gateways and what else nova-network did to a host | through all of them |
@@ -78,6 +79,7 @@ pub mod conntrack;
 pub mod error;
 pub mod ipset;
 pub mod kernel;
+pub mod l3_router;
 pub mod layout;
 pub mod linux_net;
 mod manager;

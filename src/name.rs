@@ -242,6 +242,13 @@ impl TableName {
     }
 }
 
+impl WrapName {
+    /// A name that stands in this crate's own source and needs no check.
+    pub(crate) fn fixed(name: &'static str) -> Self {
+        Self(name.into())
+    }
+}
+
 impl ChainName {
     /// The longest chain name that iptables and `Layout::Iptables` take, in bytes.
     pub const IPTABLES_MAX: usize = 28;

@@ -25,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["apply"],
     &["manager"],
     &["linux_net", "writer"],
-    &["virt_firewall"],
+    &["virt_firewall", "l3_router"],
 ];
 
 /// Files above the lowest layer that touch the system, each with a reason.
