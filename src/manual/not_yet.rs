@@ -39,3 +39,7 @@
 //!   the same number; the next reading takes the table over again.
 //! - **The drop-in tools** (`iptables`, `iptables-restore` and their like under their own names) are not here; their
 //!   rule language, save files and output are, in `compat`.
+//! - **Routers.** The namespace of a distributed router's floating addresses, high availability, the NDP proxy, radvd and Open vSwitch
+//!   ports are not here. The first update of a router that an earlier process left cannot take that one's rules back when an address
+//!   is refused. When the last port forwarding with a counted range goes in the native layout, `nat` stays in the tables of iptables
+//!   until everything is read again, and moves then.

@@ -194,3 +194,41 @@
 //!   stands with the tables of iptables.
 //! - **Connections.** Only entries that match are deleted, each named by its tuple, zone and number; errors are returned,
 //!   where nova logs them.
+//!
+//! # Routers
+//!
+//! - **State in, rules out.** neutron edits its rule lists step by step, and what no step clears stays (D17: rules of a lost
+//!   gateway); we compute all rules of a router from its state, so that there is nothing to clear.
+//! - **One transaction.** One update is up to three rounds of save and restore for each family there (8.2); here rules of
+//!   all tables and both families are one, and those of metering a second one that takes the first back when it fails.
+//! - **What fails.** neutron reports floating addresses as failed and leaves the router in between (14.45); we take back rules,
+//!   addresses, routes and devices, and report only the addresses that the update brought.
+//! - **Order.** Rules before addresses when they come, after them when they go. neutron has windows in which the router
+//!   answers itself, or lets metadata questions out (D21); redirect and drop come with the first rules here.
+//! - **Metadata.** While the program is not there, questions are dropped in a chain of that feature's own; the safety drop of
+//!   neutron goes with the first pass of address scopes (D18). The redirect keeps its place when floating addresses change
+//!   (8.2). The router has the IPv6 metadata address on its devices, or nobody would answer for it on the wire.
+//! - **Order of devices** in two rules of address scopes changes from run to run in neutron (D16); ours is the gateway's first,
+//!   then that of the ports.
+//! - **Marks of scopes.** Lost with the agent there; here a new process reads them from the kernel's rules, and believes those that are
+//!   clear.
+//! - **Names.** neutron cuts identifiers to 7, 8, 11 and 12 characters without a look (D2). Devices that would have one name
+//!   are refused, chains are named by a hash.
+//! - **Port forwardings** of ranges of different sizes are taken, with a warning, as in neutron; ports that two of them have are
+//!   refused. In the native layout a range that is counted from its first port keeps `nat` in the tables of iptables.
+//! - **Addresses.** neutron takes stale /32 addresses off the gateway's device (14.53); we take every global address off a
+//!   router's devices that the state does not ask for, and every static route of the main table.
+//! - **conntrack** entries of what is not translated any more go after the commit, over one socket (D34); neutron deletes
+//!   before, by a process for each.
+//! - **A namespace that is gone** ends all further work on the router (14.25, D37), also when another one stands in its place.
+//! - **Locks.** One for each router (D32), held while it is changed.
+//! - **Metering.** The component that counts is always in the tables of iptables, where each rule counts. Labels count both
+//!   families; neutron's count IPv4. Reading does not lose packets between reading and resetting where the kernel does both at
+//!   once (Linux 6.2); elsewhere we remember what was read, so that a new process counts from the beginning again. In the native layout
+//!   packets that the router drops may be counted, as the order of two tables at a hook is that of their making. A
+//!   label whose chain somebody took away is set up again (14.95).
+//! - **Rules of 2014.** The profile of icehouse has its rules, with the tables that they need.
+//! - **Distributed routers.** Their rules are here (8.6); the namespace of their floating addresses, its routing rules and proxy ARP
+//!   are not.
+//! - **Removal.** Devices that were made go, devices that were given go back, then the namespace; neutron keeps it unless told
+//!   otherwise in 2014.
