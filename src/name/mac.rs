@@ -12,11 +12,36 @@ pub struct MacAddressError {
     text: String,
 }
 
+impl MacAddressError {
+    fn new(text: &str) -> Self {
+        Self { text: text.chars().take(64).flat_map(char::escape_debug).collect() }
+    }
+}
+
 /// A hardware address of six bytes. It prints in small letters, whatever it was parsed from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
+    /// Reads any of the notations in use: pairs of digits after colons or hyphens, where a leading zero may be missing, and
+    /// twelve digits with or without marks among them (`ffff-ff0f-ffff`, `ffff.ff0f.ffff`).
+    ///
+    /// # Errors
+    /// [`MacAddressError`] when it is none of them.
+    pub fn in_any_notation(text: &str) -> Result<Self, MacAddressError> {
+        let pairs: Vec<&str> = text.split([':', '-']).collect();
+        let digits: String = match *pairs {
+            [_, _, _, _, _, _] => {
+                pairs.iter().filter(|pair| matches!(pair.len(), 1 | 2)).map(|p| format!("{p:0>2}")).collect()
+            }
+            _ => text.chars().filter(|mark| !matches!(mark, ':' | '-' | '.')).collect(),
+        };
+        let is_whole = digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_whole);
+        let octets = number.and_then(|number| number.to_be_bytes().last_chunk().copied());
+        octets.map(Self).ok_or_else(|| MacAddressError::new(text))
+    }
+
     /// The bytes, in the order in which they are sent.
     #[must_use]
     pub const fn octets(self) -> [u8; 6] {
@@ -59,7 +84,7 @@ impl FromStr for MacAddress {
             }
             pairs.next().is_none().then_some(Self(octets))
         };
-        parse().ok_or_else(|| MacAddressError { text: text.chars().take(64).flat_map(char::escape_debug).collect() })
+        parse().ok_or_else(|| MacAddressError::new(text))
     }
 }
 
@@ -72,6 +97,25 @@ mod tests {
         let mac: MacAddress = "DE:AD:be:ef:00:07".parse().unwrap();
         assert_eq!(mac.octets(), [0xde, 0xad, 0xbe, 0xef, 0, 7]);
         assert_eq!(mac.to_string(), "de:ad:be:ef:00:07");
+    }
+
+    #[test]
+    fn any_notation_is_taken_where_it_is_asked_for() {
+        let mac = MacAddress([0xff, 0xff, 0xff, 0x0f, 0xff, 0xff]);
+        for text in ["ffff-ff0f-ffff", "FFFF.FF0F.FFFF", "ff:ff:ff:f:ff:ff", "ff-ff-ff-0f-ff-ff", "ffffff0fffff"] {
+            assert_eq!(MacAddress::in_any_notation(text), Ok(mac), "{text}");
+        }
+        for bad in [
+            "",
+            ":::::",
+            "ff:ff:ff:00f:ff:ff",
+            "ffffff0ffff",
+            "ffffff0ffffff",
+            "gg:ff:ff:ff:ff:ff",
+            "+f:ff:ff:ff:ff:ff",
+        ] {
+            assert!(MacAddress::in_any_notation(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
