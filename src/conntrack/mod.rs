@@ -68,7 +68,7 @@ impl<T: Transport> Conntrack<T> {
     /// # Errors
     /// [`Error`] with the kernel's errno.
     pub fn list(&mut self, filter: &Filter) -> Result<Vec<Entry>, Error> {
-        self.dump(filter).map_err(|error| Error::new(Operation::List, error))
+        self.dump(filter, |entry| filter.takes(entry)).map_err(|error| Error::new(Operation::List, error))
     }
 
     /// Deletes the entries that the filter takes. Returns how many that were; one that has gone by itself is not counted.
@@ -77,6 +77,23 @@ impl<T: Transport> Conntrack<T> {
     /// [`Error`] with the kernel's errno and the first entry that could not be deleted; the others are deleted.
     pub fn delete(&mut self, filter: &Filter) -> Result<usize, Error> {
         let entries = self.list(filter)?;
+        self.delete_entries(entries)
+    }
+
+    /// Deletes the entries that any of the filters takes, after one look at the table. Returns how many that were.
+    ///
+    /// # Errors
+    /// As [`delete`](Conntrack::delete).
+    pub fn delete_any(&mut self, filters: &[Filter]) -> Result<usize, Error> {
+        // A family that all are of is all that has to be looked at.
+        let family = filters.first().and_then(|first| first.family);
+        let family = family.filter(|_| filters.iter().all(|filter| filter.family == family));
+        let of_family = Filter { family, ..Filter::default() };
+        let entries = self.dump(&of_family, |entry| filters.iter().any(|filter| filter.takes(entry)));
+        self.delete_entries(entries.map_err(|error| Error::new(Operation::List, error))?)
+    }
+
+    fn delete_entries(&mut self, entries: Vec<Entry>) -> Result<usize, Error> {
         let (mut deleted, mut failed) = (0, None);
         for entry in entries {
             match self.delete_entry(&entry) {
@@ -99,15 +116,15 @@ impl<T: Transport> Conntrack<T> {
         self.delete(&Filter::answers_from(fixed))
     }
 
-    fn dump(&mut self, filter: &Filter) -> Result<Vec<Entry>, RequestError> {
-        let family = filter.family.map_or(AF_UNSPEC, Family::number);
+    fn dump(&mut self, of: &Filter, takes: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, RequestError> {
+        let family = of.family.map_or(AF_UNSPEC, Family::number);
         let flags = GetFlags::REQUEST | GetFlags::DUMP;
         let question = self.message(IPCTNL_MSG_CT_GET, flags.bits(), family, |_| {})?;
         // A host has more entries than a filter takes; those that it does not take only leave a hole.
         let entries = request::dump(&mut self.transport, &question, |message| {
             let (header, attributes) = message.family()?;
             let entry = Entry::decode(header.family, attributes)?;
-            Ok(entry.filter(|entry| filter.takes(entry)).map(Box::new))
+            Ok(entry.filter(&takes).map(Box::new))
         })?;
         Ok(entries.into_iter().flatten().map(|entry| *entry).collect())
     }
