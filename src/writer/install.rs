@@ -7,7 +7,7 @@
 //! Invariant: every step that changed something is in the list of steps to undo before the next one is tried.
 //! Invariant: work follows the unit, not the host.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
@@ -71,18 +71,17 @@ impl<U: Key> Installed<U> {
             Change::Remove(key) => self.turn(model, key, None, steps),
             Change::Members { key, table: id, set, add, remove } => {
                 self.owns_set(key, *id, set)?;
+                change_members(table(model, *id)?, set, add, remove, steps)
+            }
+            Change::AllMembers { key, table: id, set, members } => {
+                self.owns_set(key, *id, set)?;
                 let table = table(model, *id)?;
-                for &member in remove {
-                    if table.remove_member(set, member)? {
-                        steps.push(Step::RemovedMember(*id, set.clone(), member));
-                    }
-                }
-                for &member in add {
-                    if table.add_member(set, member)? {
-                        steps.push(Step::AddedMember(*id, set.clone(), member));
-                    }
-                }
-                Ok(())
+                let wanted: HashSet<_> = members.iter().collect();
+                let gone: Vec<_> = table
+                    .set(set)
+                    .map(|set| set.members().filter(|member| !wanted.contains(member)).collect())
+                    .unwrap_or_default();
+                change_members(table, set, members, &gone, steps)
             }
         }
     }
@@ -265,6 +264,27 @@ impl<U: Key> Installed<U> {
         self.shared.remove(rule);
         Ok(())
     }
+}
+
+fn change_members<U>(
+    table: &mut Table,
+    set: &IpsetName,
+    add: &[IpNetwork],
+    remove: &[IpNetwork],
+    steps: &mut Vec<Step<U>>,
+) -> Result<(), WriteError> {
+    let id = table.id();
+    for &member in remove {
+        if table.remove_member(set, member)? {
+            steps.push(Step::RemovedMember(id, set.clone(), member));
+        }
+    }
+    for &member in add {
+        if table.add_member(set, member)? {
+            steps.push(Step::AddedMember(id, set.clone(), member));
+        }
+    }
+    Ok(())
 }
 
 fn same_chain(one: &OwnChain, other: &OwnChain) -> bool {

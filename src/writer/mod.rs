@@ -74,6 +74,38 @@ pub enum Change<U> {
         /// Those that go.
         remove: Vec<IpNetwork>,
     },
+    /// Exactly these are the members of a set of this key's unit. Work follows the set's size, messages the differences.
+    AllMembers {
+        /// Whose set.
+        key: U,
+        /// The table of the set.
+        table: TableId,
+        /// The set.
+        set: IpsetName,
+        /// All of them.
+        members: Vec<IpNetwork>,
+    },
+}
+
+impl<U> Change<U> {
+    /// Whose part of the model it changes.
+    pub fn key(&self) -> &U {
+        match self {
+            Self::Put(key, _) | Self::Remove(key) | Self::Members { key, .. } | Self::AllMembers { key, .. } => key,
+        }
+    }
+
+    /// The same change for a key that another one stands for.
+    pub fn map_key<V>(self, map: impl FnOnce(U) -> V) -> Change<V> {
+        match self {
+            Self::Put(key, unit) => Change::Put(map(key), unit),
+            Self::Remove(key) => Change::Remove(map(key)),
+            Self::Members { key, table, set, add, remove } => {
+                Change::Members { key: map(key), table, set, add, remove }
+            }
+            Self::AllMembers { key, table, set, members } => Change::AllMembers { key: map(key), table, set, members },
+        }
+    }
 }
 
 /// Changes that are done together or not at all.

@@ -198,6 +198,9 @@ fn members_come_and_go_and_come_back_when_refused() {
     assert_eq!(len(), Some(2));
     writer.submit(Submission::new([members(&["10.0.0.3"], &["10.0.0.1", "10.0.0.2"])])).wait().unwrap();
     assert_eq!(len(), Some(1));
+    let members = ["10.0.0.4", "10.0.0.5"].map(|text| text.parse().unwrap()).to_vec();
+    writer.change(Change::AllMembers { key: 1, table: FILTER, set: name.clone(), members }).wait().unwrap();
+    assert_eq!(len(), Some(2));
     writer.change(Change::Remove(1)).wait().unwrap();
     assert_eq!(len(), None);
 }
