@@ -1,70 +1,16 @@
 //! Security groups, typed.
 //!
-//! Owns: identifiers that are safe to print, and rules that fit together: no port without a protocol that has ports, no
+//! Owns: groups and rules that fit together: no port without a protocol that has ports, no
 //! prefix of the other family.
 //! Never: reads a tenant's text ([`input`](super::input) does).
 
-use std::fmt;
-use std::sync::Arc;
-
 use ipnetwork::IpNetwork;
 
+use super::identifier::identifier;
 use super::service::{Dialect, Service};
-use crate::name::{IpsetName, NameError};
+use crate::name::IpsetName;
 use crate::rule::matches::{Set, SetDirection};
 use crate::rule::{Family, Match, Not, Rule, Target};
-
-macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident, $what:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// The longest, in bytes.
-            pub const MAX: usize = 64;
-
-            /// Checks the identifier: letters, digits, `-`, `_` and `.`, so that it cannot be taken for anything else.
-            ///
-            /// # Errors
-            /// [`NameError`] when it is empty, too long, or has another character.
-            pub fn new(text: &str) -> Result<Self, NameError> {
-                let what = $what;
-                if text.is_empty() {
-                    return Err(NameError::Empty { what });
-                }
-                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-                let shown = || text.chars().take(Self::MAX).flat_map(char::escape_default).collect();
-                if let Some(bad) = text.chars().find(|&c| !plain(c)) {
-                    return Err(NameError::BadCharacter { what, name: shown(), bad });
-                }
-                if text.len() > Self::MAX {
-                    return Err(NameError::TooLong { what, name: shown(), len: text.len(), max: Self::MAX });
-                }
-                Ok(Self(text.into()))
-            }
-
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = NameError;
-            fn from_str(text: &str) -> Result<Self, NameError> {
-                Self::new(text)
-            }
-        }
-    };
-}
 
 identifier!(
     /// A security group's identifier, usually a UUID.

@@ -9,6 +9,7 @@ use ipnetwork::IpNetwork;
 use thiserror::Error;
 
 use super::group::{Direction, GroupId, GroupRule, Remote, RuleId};
+use super::icmp;
 use super::service::{PortProtocol, Service};
 use crate::rule::{Family, PortRange, Protocol};
 
@@ -25,6 +26,8 @@ pub struct RuleInput<'a> {
     pub from: Option<i64>,
     /// The last port, or the ICMP code.
     pub to: Option<i64>,
+    /// The ICMP type by name, in place of type and code: `echo-request`. Such a rule says its family.
+    pub icmp_type: Option<&'a str>,
     /// The first source port.
     pub source_from: Option<i64>,
     /// The last source port.
@@ -81,6 +84,9 @@ pub enum Why {
         /// The code.
         code: i64,
     },
+    /// No type of ICMP in the rule's family.
+    #[error("`{0}` is no type of ICMP in the family of the rule")]
+    IcmpName(String),
     /// No address and no prefix.
     #[error("`{0}` is neither an address nor a prefix")]
     Prefix(String),
@@ -164,7 +170,7 @@ impl RuleInput<'_> {
                 if family == Some(Family::Ipv4) && matches!(&*text, "icmpv6" | "ipv6-icmp" | "58") {
                     return Err(Why::Family("protocol ICMPv6", Family::Ipv4));
                 }
-                return self.icmp();
+                return self.icmp(family);
             }
             "tcp" | "6" => return ports(PortProtocol::Tcp),
             "udp" | "17" => return ports(PortProtocol::Udp),
@@ -187,7 +193,12 @@ impl RuleInput<'_> {
         if ports.into_iter().flatten().any(|port| port != -1) { Err(Why::NoPorts) } else { Ok(Service::Any) }
     }
 
-    fn icmp(&self) -> Result<Service, Why> {
+    fn icmp(&self, family: Option<Family>) -> Result<Service, Why> {
+        if let Some(name) = self.icmp_type {
+            let named = family.and_then(|family| icmp::named(name, family));
+            let (kind, code) = named.ok_or_else(|| Why::IcmpName(shown(name)))?;
+            return Ok(Service::Icmp { kind: Some(kind), code });
+        }
         let (kind, code) = (self.from.unwrap_or(-1), self.to.unwrap_or(-1));
         let wrong = Why::Icmp { kind, code };
         let part = |value: i64| match value {
@@ -213,7 +224,7 @@ fn range(from: Option<i64>, to: Option<i64>) -> Result<Option<PortRange>, Why> {
 }
 
 /// Protocols without ports that tenants name, by the names that the networking API takes.
-const PROTOCOLS: [(&str, u8); 18] = [
+const PROTOCOLS: [(&str, u8); 19] = [
     ("ah", 51),
     ("egp", 8),
     ("encap", 98),
@@ -231,5 +242,6 @@ const PROTOCOLS: [(&str, u8); 18] = [
     ("ipv6-route", 43),
     ("ospf", 89),
     ("pgm", 113),
+    ("rsvp", 46),
     ("vrrp", 112),
 ];

@@ -7,15 +7,23 @@
 //! | file | has |
 //! |---|---|
 //! | [`group`] | security groups and their rules, typed |
+//! | `groups` | groups in use: who uses them, sets of their members, lists |
+//! | `icmp` | types of ICMP by name |
 //! | [`input`] | a tenant's rule as it was written, checked: typed or rejected by name |
+//! | [`ports`] | the firewall of ports, as neutron has it |
 //! | [`service`] | protocol, ports and ICMP types of a rule |
 //!
 //! Invariant: a rule that is rejected is left out and reported; it never keeps another one from its effect.
 
 pub mod group;
+mod groups;
+mod icmp;
+mod identifier;
 pub mod input;
+pub mod ports;
 pub mod service;
 
 pub use group::{Direction, GroupId, GroupRule, Remote, RuleId, SecurityGroup};
+pub use groups::Form;
 pub use input::{Rejected, RuleInput, Why};
 pub use service::{Dialect, PortProtocol, Service};

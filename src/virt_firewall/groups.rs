@@ -1,0 +1,572 @@
+//! Security groups in use: who uses which, and which sets and lists of rules that takes.
+//!
+//! Owns: groups, their members, who uses them, the sets of members that rules name, and in the shared form one chain for
+//! each list of groups.
+//! Never: knows an instance or a port beyond its key; submits anything: it says which changes follow from one.
+//!
+//! # Two forms
+//!
+//! *Inline*, as nova and neutron write it: the rules of its groups stand in every owner's chain. A rule that comes into a
+//! group changes each of these chains. *Lists*: owners that have the same groups in the same order share one chain with
+//! the rules of these groups, to which each owner's chain goes (`-g`) as its last rule. A rule that comes into a group changes as many
+//! chains as there are lists with that group. The verdict is the same in both: a goto returns where the owner's chain would.
+//!
+//! Invariant: a set is there before a rule names it, and goes after the last rule that does.
+//! Invariant: work follows the owners of the group that changes, not the host.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use ipnetwork::IpNetwork;
+
+use super::group::{Direction, GroupId, GroupRule, SecurityGroup};
+use super::service::Dialect;
+use crate::name::IpsetName;
+use crate::rule::{ChainRef, Family, Rule, Target};
+use crate::wrap::{SetKind, TableId, TableKind};
+use crate::writer::{Change, Unit};
+
+/// Where the rules of groups stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// In every owner's chain.
+    Inline,
+    /// In one chain for each list of groups.
+    Lists,
+}
+
+/// A unit of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum GroupKey {
+    /// The set of a group's members, of one family.
+    Members(Family, GroupId),
+    /// The rules of a list of groups.
+    List(u32),
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Members(family, group) => write!(f, "the {family} members of security group {group}"),
+            Self::List(number) => write!(f, "the list of security groups with number {number}"),
+        }
+    }
+}
+
+/// What depends on the kind of firewall.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) form: Form,
+    pub(super) dialect: Dialect,
+    /// What a rule of a group does with a packet.
+    pub(super) target: Target,
+    /// The families that are filtered.
+    pub(super) families: Vec<Family>,
+    /// What members are.
+    pub(super) kind: SetKind,
+    /// The directions that are filtered.
+    pub(super) directions: Vec<Direction>,
+    /// The last rules of every owner's chain.
+    pub(super) closing: fn(Direction, Family) -> Vec<Rule>,
+    /// The name of a set of members.
+    pub(super) set_name: fn(Family, &GroupId) -> IpsetName,
+}
+
+/// What follows from a change, in the order in which it has to be submitted.
+#[derive(Debug)]
+pub(super) struct Effect<O> {
+    /// Before the owners' units.
+    pub(super) before: Vec<Change<GroupKey>>,
+    /// The owners whose units have to be made anew.
+    pub(super) owners: BTreeSet<O>,
+    /// After the owners' units.
+    pub(super) after: Vec<Change<GroupKey>>,
+}
+
+impl<O> Default for Effect<O> {
+    fn default() -> Self {
+        Self { before: Vec::new(), owners: BTreeSet::new(), after: Vec::new() }
+    }
+}
+
+#[derive(Debug)]
+struct Known<O> {
+    /// `None` as long as only its members, or its name, were heard of.
+    group: Option<SecurityGroup>,
+    members: BTreeSet<IpNetwork>,
+    users: BTreeSet<O>,
+    lists: BTreeSet<u32>,
+    /// How many rules of groups in use name its members, by family.
+    named: Named,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Named {
+    ipv4: usize,
+    ipv6: usize,
+}
+
+impl Named {
+    fn of(&mut self, family: Family) -> &mut usize {
+        match family {
+            Family::Ipv4 => &mut self.ipv4,
+            Family::Ipv6 => &mut self.ipv6,
+        }
+    }
+}
+
+impl<O> Default for Known<O> {
+    fn default() -> Self {
+        let (users, lists, members) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { group: None, members, users, lists, named: Named::default() }
+    }
+}
+
+#[derive(Debug)]
+struct List {
+    groups: Arc<[GroupId]>,
+    users: usize,
+}
+
+/// The groups.
+#[derive(Debug)]
+pub(super) struct Groups<O> {
+    settings: Settings,
+    known: HashMap<GroupId, Known<O>>,
+    owners: BTreeMap<O, Arc<[GroupId]>>,
+    lists: BTreeMap<u32, List>,
+    by_groups: HashMap<Arc<[GroupId]>, u32>,
+    next_list: u32,
+}
+
+impl<O: Clone + Ord + Hash> Groups<O> {
+    pub(super) fn new(settings: Settings) -> Self {
+        let (known, owners, lists) = (HashMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { settings, known, owners, lists, by_groups: HashMap::new(), next_list: 0 }
+    }
+
+    /// A group with its rules, new or in place of what it was.
+    pub(super) fn put(&mut self, group: SecurityGroup) -> Effect<O> {
+        let id = group.id.clone();
+        self.change(&id, Some(group))
+    }
+
+    /// The group has no rules any more. Its members stay, as rules of other groups may name them.
+    pub(super) fn remove(&mut self, id: &GroupId) -> Effect<O> {
+        self.change(id, None)
+    }
+
+    /// The group, if its rules are known.
+    pub(super) fn group(&self, id: &GroupId) -> Option<&SecurityGroup> {
+        self.known.get(id)?.group.as_ref()
+    }
+
+    /// Who uses the group.
+    pub(super) fn users(&self, id: &GroupId) -> impl Iterator<Item = &O> {
+        self.known.get(id).into_iter().flat_map(|known| &known.users)
+    }
+
+    /// All members of a group.
+    pub(super) fn members(&self, id: &GroupId) -> impl Iterator<Item = IpNetwork> {
+        self.known.get(id).into_iter().flat_map(|known| known.members.iter().copied())
+    }
+
+    /// These come into a group, and those leave it. What takes effect is said by the changes.
+    pub(super) fn change_members(
+        &mut self,
+        id: &GroupId,
+        add: impl IntoIterator<Item = IpNetwork>,
+        remove: impl IntoIterator<Item = IpNetwork>,
+    ) -> Effect<O> {
+        let known = self.known.entry(id.clone()).or_default();
+        let removed: Vec<_> = remove.into_iter().filter(|member| known.members.remove(member)).collect();
+        let added: Vec<_> = add.into_iter().filter(|member| known.members.insert(*member)).collect();
+        let mut effect = Effect::default();
+        for &family in &self.settings.families {
+            let of = |members: &[IpNetwork]| members.iter().copied().filter(|m| is_of(*m, family)).collect::<Vec<_>>();
+            let (add, remove) = (of(&added), of(&removed));
+            if self.is_named(id, family) && !(add.is_empty() && remove.is_empty()) {
+                effect.before.push(self.members_change(id, family, add, remove));
+            }
+        }
+        self.forget_unused(id);
+        effect
+    }
+
+    /// The owner uses these groups from now on, in this order. Its unit has to be made anew.
+    pub(super) fn enter(&mut self, owner: &O, groups: &[GroupId]) -> Effect<O> {
+        let mut effect = Effect::default();
+        let old = self.owners.get(owner).cloned();
+        if old.as_deref() != Some(groups) {
+            let groups: Arc<[GroupId]> = groups.into();
+            self.owners.insert(owner.clone(), Arc::clone(&groups));
+            for id in groups.iter() {
+                if self.known.entry(id.clone()).or_default().users.insert(owner.clone()) {
+                    self.name_remotes(id, &mut effect);
+                }
+            }
+            self.enter_list(&groups, &mut effect);
+            if let Some(old) = old {
+                self.leave_groups(owner, &old, &groups, &mut effect);
+            }
+        }
+        effect.owners.insert(owner.clone());
+        effect
+    }
+
+    /// The owner uses no groups any more. Its unit is to go between `before` and `after`.
+    pub(super) fn leave(&mut self, owner: &O) -> Effect<O> {
+        let mut effect = Effect::default();
+        if let Some(old) = self.owners.remove(owner) {
+            self.leave_groups(owner, &old, &[], &mut effect);
+        }
+        effect
+    }
+
+    /// All that the unit is to have, whatever was submitted before: what makes good for a change that was refused.
+    pub(super) fn whole(&self, key: &GroupKey) -> Vec<Change<GroupKey>> {
+        match key {
+            GroupKey::Members(family, id) if self.is_named(id, *family) => {
+                let set = (self.settings.set_name)(*family, id);
+                let members = self.members(id).filter(|member| is_of(*member, *family)).collect();
+                let all = Change::AllMembers { key: key.clone(), table: filter(*family), set, members };
+                vec![self.set_unit(id, *family), all]
+            }
+            GroupKey::List(number) if self.lists.contains_key(number) => self.list_unit(*number).into_iter().collect(),
+            GroupKey::Members(..) | GroupKey::List(_) => vec![Change::Remove(key.clone())],
+        }
+    }
+
+    /// The last rules of an owner's chain: those of its groups, then the closing ones.
+    pub(super) fn rules(&self, groups: &[GroupId], direction: Direction, family: Family) -> Vec<Rule> {
+        let list = (self.settings.form == Form::Lists).then(|| self.by_groups.get(groups)).flatten();
+        match list.and_then(|number| ChainRef::new(&list_chain(*number, direction)).ok()) {
+            Some(chain) => vec![Rule::new().goto(chain)],
+            None => self.inline(groups, direction, family),
+        }
+    }
+
+    fn inline(&self, groups: &[GroupId], direction: Direction, family: Family) -> Vec<Rule> {
+        let settings = &self.settings;
+        let rules = groups.iter().filter_map(|id| self.group(id)).flat_map(|group| &group.rules);
+        let rules = rules.filter(|rule| rule.direction == direction).filter_map(|rule| {
+            rule.rule(family, settings.dialect, settings.target.clone(), |group| (settings.set_name)(family, group))
+        });
+        // Groups often say the same; the first time counts.
+        let mut seen = std::collections::HashSet::new();
+        let mut rules: Vec<_> = rules.filter(|rule| seen.insert(rule.clone())).collect();
+        rules.extend((settings.closing)(direction, family));
+        rules
+    }
+
+    fn change(&mut self, id: &GroupId, group: Option<SecurityGroup>) -> Effect<O> {
+        let mut effect = Effect::default();
+        let known = self.known.entry(id.clone()).or_default();
+        if known.group == group {
+            self.forget_unused(id);
+            return effect;
+        }
+        let used = !known.users.is_empty();
+        let old = std::mem::replace(&mut known.group, group);
+        if used {
+            self.name_remotes(id, &mut effect);
+            for remote in old.iter().flat_map(|group| &group.rules) {
+                self.unname(remote, &mut effect);
+            }
+        }
+        match self.settings.form {
+            Form::Inline => effect.owners = self.users(id).cloned().collect(),
+            Form::Lists => {
+                let lists = self.known.get(id).map(|known| known.lists.clone()).unwrap_or_default();
+                effect.before.extend(lists.iter().filter_map(|number| self.list_unit(*number)));
+            }
+        }
+        self.forget_unused(id);
+        effect
+    }
+
+    /// Counts the sets that the group's rules name, and makes those that are new.
+    fn name_remotes(&mut self, id: &GroupId, effect: &mut Effect<O>) {
+        let rules = self.group(id).map(|group| group.rules.iter()).unwrap_or_default();
+        let named: Vec<_> = rules.flat_map(|rule| self.named_by(rule)).collect();
+        for (family, remote) in named {
+            let known = self.known.entry(remote.clone()).or_default();
+            let count = known.named.of(family);
+            *count += 1;
+            if *count == 1 {
+                let members = known.members.iter().copied().filter(|member| is_of(*member, family)).collect();
+                effect.before.push(self.set_unit(&remote, family));
+                effect.before.push(self.members_change(&remote, family, members, Vec::new()));
+            }
+        }
+    }
+
+    fn unname(&mut self, rule: &GroupRule, effect: &mut Effect<O>) {
+        for (family, remote) in self.named_by(rule) {
+            let Some(known) = self.known.get_mut(&remote) else { continue };
+            let count = known.named.of(family);
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                effect.after.push(Change::Remove(GroupKey::Members(family, remote.clone())));
+            }
+            self.forget_unused(&remote);
+        }
+    }
+
+    /// The sets that a rule looks into.
+    fn named_by(&self, rule: &GroupRule) -> Vec<(Family, GroupId)> {
+        let super::group::Remote::Group(remote) = &rule.remote else { return Vec::new() };
+        let filtered = self.settings.directions.contains(&rule.direction);
+        let families = self.settings.families.iter().filter(|family| filtered && rule.is_of(**family));
+        families.map(|family| (*family, remote.clone())).collect()
+    }
+
+    fn is_named(&self, id: &GroupId, family: Family) -> bool {
+        self.known.get(id).is_some_and(|known| match family {
+            Family::Ipv4 => known.named.ipv4 > 0,
+            Family::Ipv6 => known.named.ipv6 > 0,
+        })
+    }
+
+    fn set_unit(&self, id: &GroupId, family: Family) -> Change<GroupKey> {
+        let mut unit = Unit::new();
+        unit.set(filter(family), (self.settings.set_name)(family, id), self.settings.kind);
+        Change::Put(GroupKey::Members(family, id.clone()), Arc::new(unit))
+    }
+
+    fn members_change(
+        &self,
+        id: &GroupId,
+        family: Family,
+        add: Vec<IpNetwork>,
+        remove: Vec<IpNetwork>,
+    ) -> Change<GroupKey> {
+        let set = (self.settings.set_name)(family, id);
+        Change::Members { key: GroupKey::Members(family, id.clone()), table: filter(family), set, add, remove }
+    }
+
+    fn enter_list(&mut self, groups: &Arc<[GroupId]>, effect: &mut Effect<O>) {
+        if self.settings.form == Form::Inline {
+            return;
+        }
+        if let Some(list) = self.by_groups.get(groups).and_then(|number| self.lists.get_mut(number)) {
+            list.users += 1;
+            return;
+        }
+        let number = self.next_list;
+        self.next_list += 1;
+        self.by_groups.insert(Arc::clone(groups), number);
+        self.lists.insert(number, List { groups: Arc::clone(groups), users: 1 });
+        for id in groups.iter() {
+            self.known.entry(id.clone()).or_default().lists.insert(number);
+        }
+        effect.before.extend(self.list_unit(number));
+    }
+
+    fn list_unit(&self, number: u32) -> Option<Change<GroupKey>> {
+        let list = self.lists.get(&number)?;
+        let mut unit = Unit::new();
+        for &family in &self.settings.families {
+            for &direction in &self.settings.directions {
+                let rules = self.inline(&list.groups, direction, family).into_iter().map(Arc::new).collect();
+                unit.chain(filter(family), list_chain(number, direction), rules);
+            }
+        }
+        Some(Change::Put(GroupKey::List(number), Arc::new(unit)))
+    }
+
+    /// An owner leaves a list of groups, but stays in those that it has now.
+    fn leave_groups(&mut self, owner: &O, old: &Arc<[GroupId]>, now: &[GroupId], effect: &mut Effect<O>) {
+        if let Some(&number) = self.by_groups.get(old)
+            && let Some(list) = self.lists.get_mut(&number)
+        {
+            list.users -= 1;
+            if list.users == 0 {
+                self.lists.remove(&number);
+                self.by_groups.remove(old);
+                for id in old.iter() {
+                    self.known.entry(id.clone()).or_default().lists.remove(&number);
+                }
+                effect.after.push(Change::Remove(GroupKey::List(number)));
+            }
+        }
+        for id in old.iter().filter(|id| !now.contains(id)) {
+            let Some(known) = self.known.get_mut(id) else { continue };
+            // A list may have a group twice.
+            if known.users.remove(owner) {
+                let rules = known.group.as_ref().map(|group| group.rules.clone()).unwrap_or_default();
+                rules.iter().for_each(|rule| self.unname(rule, effect));
+            }
+            self.forget_unused(id);
+        }
+    }
+
+    /// Keeps nothing of a group that nobody knows or uses.
+    fn forget_unused(&mut self, id: &GroupId) {
+        let unused = |known: &Known<O>| {
+            known.group.is_none()
+                && known.members.is_empty()
+                && known.users.is_empty()
+                && known.named == Named::default()
+        };
+        if self.known.get(id).is_some_and(unused) {
+            self.known.remove(id);
+        }
+    }
+}
+
+fn filter(family: Family) -> TableId {
+    TableId::new(family, TableKind::Filter)
+}
+
+fn is_of(member: IpNetwork, family: Family) -> bool {
+    member.is_ipv4() == (family == Family::Ipv4)
+}
+
+/// The chain of a list's rules.
+fn list_chain(number: u32, direction: Direction) -> String {
+    match direction {
+        Direction::Ingress => format!("$sgi-{number}"),
+        Direction::Egress => format!("$sge-{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::virt_firewall::group::{Remote, RuleId};
+    use crate::virt_firewall::service::Service;
+
+    fn settings(form: Form) -> Settings {
+        Settings {
+            form,
+            dialect: Dialect::Nova,
+            target: Target::Accept,
+            families: Family::BOTH.to_vec(),
+            kind: SetKind::Addresses,
+            directions: vec![Direction::Ingress],
+            closing: |_, _| vec![Rule::new().discard()],
+            set_name: |family, id| format!("{}-{id}", if family == Family::Ipv4 { 4 } else { 6 }).parse().unwrap(),
+        }
+    }
+
+    fn id(text: &str) -> GroupId {
+        text.parse().unwrap()
+    }
+
+    fn ids(texts: &[&str]) -> Vec<GroupId> {
+        texts.iter().map(|text| id(text)).collect()
+    }
+
+    fn net(text: &str) -> IpNetwork {
+        text.parse().unwrap()
+    }
+
+    /// A group whose rules name the members of these.
+    fn naming(name: &str, remotes: &[&str]) -> SecurityGroup {
+        let rule = |remote: &&str| GroupRule {
+            id: RuleId::new(remote).unwrap(),
+            direction: Direction::Ingress,
+            family: None,
+            service: Service::Any,
+            remote: Remote::Group(id(remote)),
+        };
+        SecurityGroup::new(id(name), remotes.iter().map(rule).collect())
+    }
+
+    /// `+` and `-` of units, and how many members come and go.
+    fn shown(changes: &[Change<GroupKey>]) -> Vec<String> {
+        let show = |change: &Change<GroupKey>| match change {
+            Change::Put(GroupKey::Members(family, group), _) => format!("+{family} {group}"),
+            Change::Put(GroupKey::List(number), _) => format!("+list {number}"),
+            Change::Remove(GroupKey::Members(family, group)) => format!("-{family} {group}"),
+            Change::Remove(GroupKey::List(number)) => format!("-list {number}"),
+            Change::Members { set, add, remove, .. } => format!("{set} +{} -{}", add.len(), remove.len()),
+            Change::AllMembers { set, members, .. } => format!("{set} ={}", members.len()),
+        };
+        changes.iter().map(show).collect()
+    }
+
+    fn owners(effect: &Effect<u8>) -> Vec<u8> {
+        effect.owners.iter().copied().collect()
+    }
+
+    #[test]
+    fn a_set_is_there_while_a_group_in_use_names_it() {
+        let mut groups = Groups::new(settings(Form::Inline));
+        assert!(groups.put(naming("web", &["db"])).before.is_empty(), "nobody uses it");
+        assert!(groups.change_members(&id("db"), [net("10.0.0.1/32"), net("fd00::1/128")], []).before.is_empty());
+        let effect = groups.enter(&1, &ids(&["web"]));
+        assert_eq!(shown(&effect.before), ["+IPv4 db", "4-db +1 -0", "+IPv6 db", "6-db +1 -0"]);
+        assert!(groups.enter(&2, &ids(&["web"])).before.is_empty());
+        let effect = groups.change_members(&id("db"), [net("10.0.0.2/32")], [net("10.0.0.1/32"), net("10.0.0.9/32")]);
+        assert_eq!((shown(&effect.before), owners(&effect)), (vec!["4-db +1 -1".to_owned()], vec![]));
+        assert_eq!(shown(&groups.whole(&GroupKey::Members(Family::Ipv4, id("db")))), ["+IPv4 db", "4-db =1"]);
+        assert!(groups.leave(&1).after.is_empty());
+        assert_eq!(shown(&groups.leave(&2).after), ["-IPv4 db", "-IPv6 db"]);
+        assert_eq!(shown(&groups.whole(&GroupKey::Members(Family::Ipv4, id("db")))), ["-IPv4 db"]);
+        assert_eq!(groups.members(&id("db")).count(), 2, "members are known without anybody who asks");
+    }
+
+    #[test]
+    fn a_change_of_a_group_concerns_those_who_use_it() {
+        let mut groups = Groups::new(settings(Form::Inline));
+        groups.enter(&1, &ids(&["a", "b"]));
+        groups.enter(&2, &ids(&["b"]));
+        let effect = groups.put(naming("a", &["x"]));
+        assert_eq!((shown(&effect.before).len(), owners(&effect)), (4, vec![1]));
+        assert_eq!(owners(&groups.put(naming("a", &["x"]))), [], "nothing is new");
+        let effect = groups.put(naming("b", &["x", "y"]));
+        assert_eq!((shown(&effect.before).len(), owners(&effect)), (4, vec![1, 2]));
+        // The set of `x` stays: `b` names it.
+        let effect = groups.remove(&id("a"));
+        assert_eq!((effect.after.len(), owners(&effect)), (0, vec![1]));
+        let effect = groups.put(naming("b", &[]));
+        assert_eq!(shown(&effect.after), ["-IPv4 x", "-IPv6 x", "-IPv4 y", "-IPv6 y"]);
+    }
+
+    #[test]
+    fn owners_of_the_same_groups_share_a_list() {
+        let mut groups = Groups::new(settings(Form::Lists));
+        groups.put(naming("a", &["x"]));
+        let effect = groups.enter(&1, &ids(&["a"]));
+        assert_eq!(shown(&effect.before).last().unwrap(), "+list 0");
+        assert!(groups.enter(&2, &ids(&["a"])).before.is_empty());
+        let effect = groups.put(naming("a", &["x", "y"]));
+        assert_eq!((shown(&effect.before).last().unwrap().as_str(), owners(&effect)), ("+list 0", vec![]));
+        let effect = groups.enter(&2, &ids(&["a", "b"]));
+        assert_eq!((shown(&effect.before), effect.after.len()), (vec!["+list 1".to_owned()], 0));
+        let effect = groups.enter(&1, &ids(&["a", "b"]));
+        assert_eq!(shown(&effect.after), ["-list 0"]);
+        assert_eq!(shown(&groups.whole(&GroupKey::List(0))), ["-list 0"]);
+        groups.leave(&1);
+        // The list goes before the sets that its rules name.
+        assert_eq!(shown(&groups.leave(&2).after)[..2], ["-list 1", "-IPv4 x"]);
+        assert!(groups.lists.is_empty() && groups.by_groups.is_empty());
+    }
+
+    #[test]
+    fn a_group_that_is_listed_twice_counts_once() {
+        let mut groups = Groups::new(settings(Form::Inline));
+        groups.put(naming("a", &["a"]));
+        assert_eq!(groups.enter(&1, &ids(&["a", "a"])).before.len(), 4);
+        assert_eq!(groups.rules(&ids(&["a", "a"]), Direction::Ingress, Family::Ipv4).len(), 2);
+        assert_eq!(groups.leave(&1).after.len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_nobody_knows() {
+        for form in [Form::Inline, Form::Lists] {
+            let mut groups = Groups::new(settings(form));
+            groups.put(naming("a", &["x"]));
+            groups.enter(&1, &ids(&["a", "b"]));
+            groups.change_members(&id("x"), [net("10.0.0.1/32")], []);
+            groups.leave(&1);
+            groups.remove(&id("a"));
+            groups.change_members(&id("x"), [], [net("10.0.0.1/32")]);
+            assert!(groups.known.is_empty(), "{:?}", groups.known);
+        }
+    }
+}

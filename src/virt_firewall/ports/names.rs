@@ -1,0 +1,249 @@
+//! The one place where names of ports' chains, devices, sets and zones are made.
+//!
+//! Owns: the two drivers' ways of naming, and who has which name.
+//! Never: lets two ports have one name. neutron cuts names and looks no further; here the second one gets a name made of
+//! a digest, and a device that another port has is refused.
+//!
+//! Invariant: names are functions of the port, but for the second one of a pair that is cut to the same.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::super::group::GroupId;
+use super::PortError;
+use super::port::{Port, PortId, cut, device};
+use crate::name::{ChainName, InterfaceName, IpsetName};
+use crate::rule::{ChainRef, Family};
+
+/// Whose names and zones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Driver {
+    /// Each port has a bridge of its own before the switch: names of the port's identifier, a zone for each port.
+    Hybrid,
+    /// Ports of a network are on one bridge: names of the device, a zone for each network.
+    Plain,
+}
+
+/// How packets of ports come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Path {
+    /// Over a bridge, whose packets pass iptables (`net.bridge.bridge-nf-call-iptables`). A port is `-m physdev`, which
+    /// nf_tables has no expression for: every packet passes a rule for each port.
+    Bridged,
+    /// Routed by the host. A port is `-i` and `-o`, which the native layout looks up.
+    Routed,
+}
+
+/// What a zone is for: a port, or a network.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ZoneKey(Arc<str>);
+
+impl ZoneKey {
+    /// The key of a name, of which 11 characters count.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(cut(name, ZONE).into())
+    }
+}
+
+/// The longest own part of a chain's name with its letter in front.
+const OWN: usize = 11;
+const ZONE: usize = 11;
+/// The prefixes of devices have so many characters.
+const PREFIX: usize = 3;
+const SET: usize = 29;
+
+fn without_prefix(device: &InterfaceName) -> &str {
+    device.as_str().get(PREFIX..).unwrap_or_default()
+}
+
+impl Driver {
+    /// The device between the port's bridge and the rest.
+    pub(super) fn bridge_side(self, port: &Port) -> InterfaceName {
+        match self {
+            Self::Hybrid => device("qvb", port.id.as_str()),
+            Self::Plain => device("brq", port.network.as_str()),
+        }
+    }
+
+    /// The key of the port's zone.
+    pub(super) fn zone_key(self, path: Path, port: &Port) -> ZoneKey {
+        match (self, path) {
+            (Self::Plain, Path::Bridged) => ZoneKey::new(port.network.as_str()),
+            _ => ZoneKey::new(without_prefix(&port.device)),
+        }
+    }
+
+    /// The key of the zone that a device's rule gives, if the driver reads it from this rule.
+    pub(super) fn recovered_key(self, bridge_port: bool, path: Path, device: &InterfaceName) -> Option<ZoneKey> {
+        let read = match (path, self) {
+            (Path::Bridged, Self::Hybrid) => bridge_port && !device.as_str().starts_with("qvb"),
+            (Path::Bridged, Self::Plain) => bridge_port && device.as_str().starts_with("brq"),
+            (Path::Routed, _) => !bridge_port,
+        };
+        read.then(|| ZoneKey::new(without_prefix(device)))
+    }
+
+    /// How comments call the port. A device loses four characters, as neutron has it: the comment is for people, and the
+    /// same text for the same port is what keeps its rules in place when agents change.
+    pub(super) fn shown(self, port: &Port) -> &str {
+        let name = match self {
+            Self::Hybrid => port.id.as_str(),
+            Self::Plain => port.device.as_str(),
+        };
+        name.starts_with("tap").then(|| name.get(PREFIX + 1..)).flatten().unwrap_or(name)
+    }
+
+    fn suffix(self, port: &Port) -> &str {
+        let name = match self {
+            Self::Hybrid => port.id.as_str(),
+            Self::Plain => without_prefix(&port.device),
+        };
+        cut(name, OWN - 1)
+    }
+}
+
+/// The set of a group's members.
+pub(super) fn set_name(family: Family, group: &GroupId) -> IpsetName {
+    // Identifiers have no character that a set cannot have.
+    IpsetName::from_kernel(cut(&format!("N{family}{group}"), SET))
+}
+
+/// What a port's chains are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chains(Arc<str>);
+
+/// Which of a port's chains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChainOf {
+    Ingress,
+    Egress,
+    AntiSpoof,
+}
+
+impl Chains {
+    fn own(&self, chain: ChainOf) -> String {
+        let letter = match chain {
+            ChainOf::Ingress => 'i',
+            ChainOf::Egress => 'o',
+            ChainOf::AntiSpoof => 's',
+        };
+        format!("{letter}{}", self.0)
+    }
+
+    /// As the owner of the chain names it.
+    pub(super) fn key(&self, chain: ChainOf) -> String {
+        format!("${}", self.own(chain))
+    }
+
+    /// As a jump names it.
+    pub(super) fn reference(&self, chain: ChainOf) -> ChainRef {
+        ChainRef::Wrapped(ChainName::from_kernel(&self.own(chain)))
+    }
+}
+
+/// Who has which name.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    chains: HashMap<Arc<str>, PortId>,
+    devices: HashMap<InterfaceName, PortId>,
+    of: HashMap<PortId, (Arc<str>, Vec<InterfaceName>)>,
+}
+
+impl Taken {
+    /// The names of a port; a port that has some already may get others. When it is refused, nothing changes.
+    pub(super) fn claim(&mut self, driver: Driver, port: &Port) -> Result<Chains, PortError> {
+        let mut devices = vec![port.device.clone()];
+        if driver == Driver::Hybrid {
+            devices.push(driver.bridge_side(port));
+        }
+        for device in &devices {
+            if let Some(other) = self.devices.get(device).filter(|other| **other != port.id) {
+                let (port, device) = (port.id.clone(), device.clone());
+                return Err(PortError::DeviceTaken { port, device, other: other.clone() });
+            }
+        }
+        let free = |suffix: &str| self.chains.get(suffix).is_none_or(|owner| *owner == port.id) && !is_ours(suffix);
+        let (short, long) = (driver.suffix(port).to_owned(), digest(port.id.as_str()));
+        let Some(suffix) = [short, long].into_iter().find(|suffix| free(suffix)) else {
+            return Err(PortError::NameTaken { port: port.id.clone() });
+        };
+        self.release(&port.id);
+        let suffix: Arc<str> = suffix.into();
+        self.chains.insert(Arc::clone(&suffix), port.id.clone());
+        self.devices.extend(devices.iter().map(|device| (device.clone(), port.id.clone())));
+        self.of.insert(port.id.clone(), (Arc::clone(&suffix), devices));
+        Ok(Chains(suffix))
+    }
+
+    pub(super) fn release(&mut self, id: &PortId) {
+        if let Some((suffix, devices)) = self.of.remove(id) {
+            self.chains.remove(&suffix);
+            for device in &devices {
+                self.devices.remove(device);
+            }
+        }
+    }
+}
+
+/// Whether a port's chain would be called as one of ours: `sg-chain`, `sgi-0`.
+fn is_ours(suffix: &str) -> bool {
+    suffix.is_empty() || ["g-", "gi-", "ge-"].iter().any(|ours| suffix.starts_with(ours))
+}
+
+fn digest(id: &str) -> String {
+    Sha256::digest(id.as_bytes()).iter().take((OWN - 1) / 2).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::MacAddress;
+
+    fn port(id: &str) -> Port {
+        Port::new(id.parse().unwrap(), MacAddress([2, 0, 0, 0, 0, 1]), "77aa88bb-00cc".parse().unwrap())
+    }
+
+    #[test]
+    fn names_are_cut_as_neutron_cuts_them() {
+        let mut taken = Taken::default();
+        let one = port("c0ffee01-1a2b-4c3d-8e4f-000000000001");
+        for driver in [Driver::Hybrid, Driver::Plain] {
+            let chains = taken.claim(driver, &one).unwrap();
+            assert_eq!(chains.key(ChainOf::Ingress), "$ic0ffee01-1");
+            assert_eq!(chains.reference(ChainOf::AntiSpoof).name().as_str(), "sc0ffee01-1");
+        }
+        assert_eq!(one.device.as_str(), "tapc0ffee01-1a");
+        assert_eq!(Driver::Hybrid.bridge_side(&one).as_str(), "qvbc0ffee01-1a");
+        assert_eq!(Driver::Plain.bridge_side(&one).as_str(), "brq77aa88bb-00");
+        assert_eq!(Driver::Plain.shown(&one), "0ffee01-1a");
+        assert_eq!(Driver::Hybrid.shown(&one), "c0ffee01-1a2b-4c3d-8e4f-000000000001");
+        let group = "5f7f4c1e-9a3b-4c8d-8e21-0d4b6a7c9e10".parse().unwrap();
+        assert_eq!(set_name(Family::Ipv4, &group).as_str(), "NIPv45f7f4c1e-9a3b-4c8d-8e21-");
+    }
+
+    /// neutron D2, and the last part of 79.
+    #[test]
+    fn what_is_cut_to_the_same_is_told_apart_or_refused() {
+        let mut taken = Taken::default();
+        let first = taken.claim(Driver::Hybrid, &port("c0ffee01-1a2b")).unwrap();
+        let second = taken.claim(Driver::Hybrid, &port("c0ffee01-1b2b")).unwrap();
+        assert_ne!(first, second);
+        assert!(second.key(ChainOf::Egress).len() <= 1 + OWN);
+        assert_eq!(taken.claim(Driver::Hybrid, &port("c0ffee01-1b2b")).unwrap(), second);
+        let error = taken.claim(Driver::Hybrid, &port("c0ffee01-1a2c")).unwrap_err();
+        assert!(matches!(&error, PortError::DeviceTaken { other, .. } if other.as_str() == "c0ffee01-1a2b"), "{error}");
+        let mut odd = port("c0ffee02");
+        odd.device = "tapg-chain".parse().unwrap();
+        assert_ne!(taken.claim(Driver::Plain, &odd).unwrap().key(ChainOf::AntiSpoof), "$sg-chain");
+        taken.release(&first_id());
+        assert!(taken.claim(Driver::Hybrid, &port("c0ffee01-1a2c")).is_ok());
+        assert_eq!(ZoneKey::new("12345678901234567"), ZoneKey::new("12345678901"));
+    }
+
+    fn first_id() -> PortId {
+        "c0ffee01-1a2b".parse().unwrap()
+    }
+}

@@ -1,0 +1,341 @@
+//! The ports and groups as they are wanted, and which changes follow from one.
+//!
+//! Owns: every port with its names and zone, the groups in use, who names whose members.
+//! Never: submits anything; looks at a port that a change does not concern.
+//!
+//! Invariant: an operation that is refused changed nothing.
+//! Invariant: what a port wants is a function of the port, its names, its zone and the groups, so it can be made again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnetwork::IpNetwork;
+
+use super::super::group::{Direction, GroupId, GroupRule, SecurityGroup};
+use super::super::groups::{self, Effect, GroupKey, Groups};
+use super::super::service::Dialect;
+use super::connections;
+use super::mend::Stale;
+use super::names::{Chains, Taken, ZoneKey, set_name};
+use super::port::{Port, PortId, device};
+use super::rules::{self, Notes};
+use super::unit::{Builder, Tracking};
+use super::zones::Zones;
+use super::{Key, PortError, Settings};
+use crate::conntrack::Filter;
+use crate::rule::{Family, Target};
+use crate::wrap::SetKind;
+use crate::writer::{Change, Unit};
+
+/// Changes that belong together, and the connections that go after them.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) changes: Vec<Change<Key>>,
+    pub(super) filters: Vec<Filter>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    port: Arc<Port>,
+    chains: Chains,
+    /// Of a filtered port.
+    zone: Option<(ZoneKey, u16)>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    settings: Settings,
+    families: Vec<Family>,
+    zones: Zones,
+    groups: Groups<PortId>,
+    ports: BTreeMap<PortId, Known>,
+    trusted: BTreeSet<PortId>,
+    /// The groups whose rules name the members of a group.
+    naming: HashMap<GroupId, BTreeSet<GroupId>>,
+    taken: Taken,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings, families: Vec<Family>, zones: Zones) -> Self {
+        let closing = |notes: bool| -> fn(Direction, Family) -> Vec<crate::rule::Rule> {
+            if notes { |_, _| rules::closing(Notes(true)) } else { |_, _| rules::closing(Notes(false)) }
+        };
+        let groups = Groups::new(groups::Settings {
+            form: settings.form,
+            dialect: Dialect::Neutron,
+            target: Target::Return,
+            families: families.clone(),
+            kind: SetKind::Prefixes,
+            directions: vec![Direction::Ingress, Direction::Egress],
+            closing: closing(settings.comments),
+            set_name,
+        });
+        let (ports, trusted, naming) = (BTreeMap::new(), BTreeSet::new(), HashMap::new());
+        Self { settings, families, zones, groups, ports, trusted, naming, taken: Taken::default() }
+    }
+
+    pub(super) fn has(&self, id: &PortId) -> bool {
+        self.ports.contains_key(id)
+    }
+
+    pub(super) fn ports(&self) -> Vec<PortId> {
+        self.ports.keys().cloned().collect()
+    }
+
+    pub(super) fn zone(&self, id: &PortId) -> Option<u16> {
+        self.ports.get(id)?.zone.as_ref().map(|(_, zone)| *zone)
+    }
+
+    /// The port is to be so, whatever it was.
+    pub(super) fn put(&mut self, port: Port) -> Result<Work, PortError> {
+        let old = self.ports.get(&port.id).cloned();
+        let chains = self.taken.claim(self.settings.driver, &port)?;
+        let kept = old.as_ref().and_then(|old| old.zone.clone());
+        let zone = match self.zone_of(&port, kept.as_ref()) {
+            Ok(zone) => zone,
+            Err(error) => {
+                self.taken.release(&port.id);
+                if let Some(old) = old {
+                    // It had these names a moment ago.
+                    self.taken.claim(self.settings.driver, &old.port)?;
+                }
+                return Err(error);
+            }
+        };
+        if let Some((key, _)) = kept.filter(|kept| zone.as_ref() != Some(kept)) {
+            self.zones.release(&key);
+        }
+        let mut work = Work::default();
+        if let Some(old) = &old {
+            work.filters = self.lost_by(old, &port, zone.as_ref());
+        }
+        let (id, port) = (port.id.clone(), Arc::new(port));
+        self.ports.insert(id.clone(), Known { port: Arc::clone(&port), chains, zone });
+        let mut effect = match port.port_security {
+            true => self.groups.enter(&id, &port.groups),
+            false => self.groups.leave(&id),
+        };
+        effect.owners.insert(id);
+        self.carry_out(effect, &mut work);
+        Ok(work)
+    }
+
+    fn zone_of(&self, port: &Port, kept: Option<&(ZoneKey, u16)>) -> Result<Option<(ZoneKey, u16)>, PortError> {
+        if !port.port_security {
+            return Ok(None);
+        }
+        let key = self.settings.driver.zone_key(self.settings.path, port);
+        match kept {
+            Some(kept) if kept.0 == key => Ok(Some(kept.clone())),
+            _ => {
+                let zone = self.zones.claim(&key).ok_or_else(|| PortError::NoZone { port: port.id.clone() })?;
+                Ok(Some((key, zone)))
+            }
+        }
+    }
+
+    /// The connections that a port which changes has not any more: all, when it leaves a group; else those of addresses
+    /// that it had.
+    fn lost_by(&self, old: &Known, new: &Port, zone: Option<&(ZoneKey, u16)>) -> Vec<Filter> {
+        let Some((_, had)) = old.zone else { return Vec::new() };
+        if zone.is_some() && old.port.groups.iter().any(|group| !new.groups.contains(group)) {
+            return connections::of_port(had, &old.port, &self.families);
+        }
+        let gone = self.families.iter().flat_map(|&family| {
+            let stay = new.addresses(family);
+            old.port.addresses(family).into_iter().filter(move |address| !stay.contains(address))
+        });
+        connections::of_addresses(had, gone)
+    }
+
+    /// The port is gone. Nothing for one that is not known.
+    pub(super) fn remove(&mut self, id: &PortId) -> Option<Work> {
+        let known = self.ports.remove(id)?;
+        self.taken.release(id);
+        let mut work = Work::default();
+        if let Some((key, zone)) = &known.zone {
+            work.filters = connections::of_port(*zone, &known.port, &self.families);
+            self.zones.release(key);
+        }
+        let mut effect = self.groups.leave(id);
+        effect.owners.insert(id.clone());
+        self.carry_out(effect, &mut work);
+        Some(work)
+    }
+
+    /// The group's rules are these.
+    pub(super) fn put_group(&mut self, group: SecurityGroup) -> Work {
+        self.change_group(&group.id.clone(), Some(group))
+    }
+
+    /// The group has no rules any more.
+    pub(super) fn remove_group(&mut self, id: &GroupId) -> Work {
+        self.change_group(id, None)
+    }
+
+    fn change_group(&mut self, id: &GroupId, group: Option<SecurityGroup>) -> Work {
+        let old = self.groups.group(id).cloned();
+        let is_stateful = |group: &Option<SecurityGroup>| group.as_ref().is_none_or(|group| group.stateful);
+        let turned = is_stateful(&old) != is_stateful(&group);
+        for remote in old.iter().flat_map(SecurityGroup::remote_groups) {
+            if let Some(naming) = self.naming.get_mut(remote) {
+                naming.remove(id);
+                if naming.is_empty() {
+                    self.naming.remove(remote);
+                }
+            }
+        }
+        for remote in group.iter().flat_map(SecurityGroup::remote_groups) {
+            self.naming.entry(remote.clone()).or_default().insert(id.clone());
+        }
+        let mut effect = match group {
+            Some(group) => self.groups.put(group),
+            None => self.groups.remove(id),
+        };
+        if turned {
+            effect.owners.extend(self.groups.users(id).cloned());
+        }
+        let removed: Vec<_> = old.into_iter().flat_map(|group| group.rules).collect();
+        let mut work = Work { filters: self.lost_rules(id, &removed), ..Work::default() };
+        self.carry_out(effect, &mut work);
+        work
+    }
+
+    /// The connections of a group's ports that these rules had allowed and none of the port's rules is left for.
+    fn lost_rules(&self, id: &GroupId, old: &[GroupRule]) -> Vec<Filter> {
+        let same = |one: &GroupRule, other: &GroupRule| GroupRule { id: other.id.clone(), ..one.clone() } == *other;
+        let mut filters = Vec::new();
+        let here = self.groups.group(id);
+        let gone: Vec<_> =
+            old.iter().filter(|rule| !here.is_some_and(|group| group.rules.iter().any(|r| same(r, rule)))).collect();
+        for owner in self.groups.users(id).filter(|_| !gone.is_empty()) {
+            let Some(Known { port, zone: Some((_, zone)), .. }) = self.ports.get(owner) else { continue };
+            for rule in &gone {
+                let mut rules =
+                    port.groups.iter().filter_map(|id| self.groups.group(id)).flat_map(|group| &group.rules);
+                if !rules.any(|other| same(other, rule)) {
+                    filters.extend(connections::of_rule(*zone, port, rule, &self.families));
+                }
+            }
+        }
+        filters
+    }
+
+    /// The group's members are these.
+    pub(super) fn put_members(&mut self, id: &GroupId, members: impl IntoIterator<Item = IpNetwork>) -> Work {
+        let wanted: BTreeSet<_> = members.into_iter().flat_map(kept).collect();
+        let old: BTreeSet<_> = self.groups.members(id).collect();
+        let gone: Vec<_> = old.difference(&wanted).copied().collect();
+        let effect = self.groups.change_members(id, wanted.difference(&old).copied(), gone.iter().copied());
+        let mut work = Work { filters: self.lost_members(id, &gone), ..Work::default() };
+        self.carry_out(effect, &mut work);
+        work
+    }
+
+    fn lost_members(&self, id: &GroupId, gone: &[IpNetwork]) -> Vec<Filter> {
+        let naming = self.naming.get(id).filter(|_| !gone.is_empty());
+        let owners: BTreeSet<_> = naming.into_iter().flatten().flat_map(|group| self.groups.users(group)).collect();
+        let ports = owners.into_iter().filter_map(|owner| self.ports.get(owner));
+        let zoned = ports.filter_map(|known| Some((known.zone.as_ref()?.1, &known.port)));
+        zoned.flat_map(|(zone, port)| connections::of_members(zone, port, gone, &self.families)).collect()
+    }
+
+    pub(super) fn trust(&mut self, id: PortId) -> Work {
+        self.trusted.insert(id.clone());
+        Work { changes: vec![self.trusted_again(id)], filters: Vec::new() }
+    }
+
+    pub(super) fn distrust(&mut self, id: PortId) -> Option<Work> {
+        self.trusted.remove(&id).then(|| Work { changes: vec![self.trusted_again(id)], filters: Vec::new() })
+    }
+
+    /// Everything that a refused change was about, as it is wanted now; each in a change of its own, so that what is
+    /// refused again stops nothing else.
+    pub(super) fn mend(&self, stale: Stale) -> Vec<Work> {
+        let Stale { keys, filters } = stale;
+        let mut works: Vec<(usize, Work)> = Vec::new();
+        for key in keys {
+            let changes = match &key {
+                Key::Port(id) => vec![self.port_again(id)],
+                Key::Trusted(id) => vec![self.trusted_again(id.clone())],
+                Key::Group(group) => self.groups.whole(group).into_iter().map(lift).collect(),
+            };
+            // Sets and lists come before the ports that name them, and go after.
+            let goes = changes.iter().any(|change| matches!(change, Change::Remove(_)));
+            let turn = match (&key, goes) {
+                (Key::Group(GroupKey::Members(..)), false) => 0,
+                (Key::Group(GroupKey::List(_)), false) => 1,
+                (Key::Port(_) | Key::Trusted(_), _) => 2,
+                (Key::Group(GroupKey::List(_)), true) => 3,
+                (Key::Group(GroupKey::Members(..)), true) => 4,
+            };
+            works.push((turn, Work { changes, filters: Vec::new() }));
+        }
+        works.sort_by_key(|(turn, _)| *turn);
+        if let Some((_, last)) = works.last_mut() {
+            last.filters = filters;
+        }
+        works.into_iter().map(|(_, work)| work).collect()
+    }
+
+    fn carry_out(&self, effect: Effect<PortId>, work: &mut Work) {
+        let Effect { before, owners, after } = effect;
+        work.changes.extend(before.into_iter().map(lift));
+        work.changes.extend(owners.iter().map(|owner| self.port_again(owner)));
+        work.changes.extend(after.into_iter().map(lift));
+    }
+
+    fn trusted_again(&self, id: PortId) -> Change<Key> {
+        if !self.trusted.contains(&id) {
+            return Change::Remove(Key::Trusted(id));
+        }
+        let unit = self.builder().trusted(&device("tap", id.as_str()));
+        Change::Put(Key::Trusted(id), Arc::new(unit))
+    }
+
+    fn port_again(&self, id: &PortId) -> Change<Key> {
+        let key = Key::Port(id.clone());
+        match self.ports.get(id) {
+            Some(known) => Change::Put(key, Arc::new(self.unit(known))),
+            None => Change::Remove(key),
+        }
+    }
+
+    fn builder(&self) -> Builder<'_> {
+        Builder { settings: &self.settings, families: &self.families }
+    }
+
+    fn unit(&self, known: &Known) -> Unit {
+        let Known { port, chains, zone } = known;
+        if !port.port_security {
+            return self.builder().unfiltered(port);
+        }
+        // The first group decides.
+        let first = port.groups.first().and_then(|id| self.groups.group(id));
+        let stateful = port.is_always_stateful() || first.is_none_or(|group| group.stateful);
+        let tracking = zone.as_ref().map(|(_, zone)| if stateful { Tracking::Zone(*zone) } else { Tracking::Off });
+        let user = |direction, family| self.groups.rules(&port.groups, direction, family);
+        self.builder().filtered(port, chains, tracking, user)
+    }
+}
+
+/// The same change under a key of ours.
+fn lift(change: Change<GroupKey>) -> Change<Key> {
+    change.map_key(Key::Group)
+}
+
+/// A member as sets have it: without host bits, and all addresses as two halves, as no ipset has them whole.
+fn kept(member: IpNetwork) -> Vec<IpNetwork> {
+    let halves =
+        |low: IpAddr, high: IpAddr| [low, high].map(|half| IpNetwork::new(half, 1)).into_iter().flatten().collect();
+    match member {
+        IpNetwork::V4(all) if all.prefix() == 0 => {
+            halves(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(128, 0, 0, 0).into())
+        }
+        IpNetwork::V6(all) if all.prefix() == 0 => {
+            halves(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::new(0x8000, 0, 0, 0, 0, 0, 0, 0).into())
+        }
+        member => vec![IpNetwork::new(member.network(), member.prefix()).unwrap_or(member)],
+    }
+}
