@@ -95,7 +95,7 @@ pub enum Error {
         /// Why the step failed.
         source: Box<Error>,
         /// What failed on the way back.
-        failures: Vec<rtnl::Error>,
+        failures: Vec<Error>,
     },
 }
 
@@ -107,6 +107,18 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl Error {
+    /// The same after an attempt to go back, which may have failed too.
+    pub(super) fn after(self, way_back: Result<(), Self>) -> Self {
+        match (self, way_back) {
+            (error, Ok(())) => error,
+            (Self::NotUndone { source, mut failures }, Err(failure)) => {
+                failures.push(failure);
+                Self::NotUndone { source, failures }
+            }
+            (error, Err(failure)) => Self::NotUndone { source: Box::new(error), failures: vec![failure] },
+        }
+    }
+
     fn rtnl(&self) -> Option<&rtnl::Error> {
         match self {
             Self::Rtnl(error) => Some(error),

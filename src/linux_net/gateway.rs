@@ -42,12 +42,10 @@ pub fn initialize_gateway_device(rtnl: &mut Rtnl, device: &InterfaceName, networ
     if is_first {
         return Ok(false);
     }
-    if let Err(error) = make_first(rtnl, &link, &wanted, &old) {
-        if let Some(address) = v6.filter(|_| is_new) {
-            rtnl.delete_address(&address).or_missing()?;
-        }
-        return Err(error);
-    }
+    make_first(rtnl, &link, &wanted, &old).map_err(|error| match v6.filter(|_| is_new) {
+        Some(address) => error.after(rtnl.delete_address(&address).or_missing().map(drop).map_err(Error::from)),
+        None => error,
+    })?;
     Ok(true)
 }
 
@@ -68,7 +66,7 @@ fn make_first(rtnl: &mut Rtnl, link: &Link, wanted: &Address, old: &[Address]) -
     let mut others: Vec<Address> = old.iter().filter(|address| !address.is_same(wanted)).cloned().collect();
     // One of the same network takes the wanted address with it when it goes, so it goes before any other steps back.
     others.sort_by_key(|address| !is_one_network(address, wanted));
-    let done = Steps::run(rtnl, &[], |steps| {
+    let done: Result<(), Error> = Steps::run(rtnl, &[], |steps| {
         steps.add_address(wanted)?;
         for address in &others {
             renew(steps, wanted, address)?;
@@ -79,10 +77,7 @@ fn make_first(rtnl: &mut Rtnl, link: &Link, wanted: &Address, old: &[Address]) -
         }
         Ok(steps.restore_routes(&routes)?)
     });
-    if done.is_err() {
-        put_back(rtnl, link, old, &routes)?;
-    }
-    done
+    done.map_err(|error| error.after(put_back(rtnl, link, old, &routes)))
 }
 
 fn is_one_network(one: &Address, other: &Address) -> bool {

@@ -24,7 +24,7 @@ pub(crate) trait Unwound: From<Error> {
 
 impl Unwound for Error {
     fn not_undone(self, failures: Vec<rtnl::Error>) -> Self {
-        Self::NotUndone { source: Box::new(self), failures }
+        failures.into_iter().fold(self, |error, failure| error.after(Err(failure.into())))
     }
 }
 

@@ -135,3 +135,20 @@ fn each_change_may_fail_and_the_order_is_what_it_was() {
     assert!(failed > 10, "{failed} changes");
     assert!(!initialize(&mut w).unwrap());
 }
+
+/// A program that can do nothing any more says why it failed as well as what it could not put back, and the next one goes on.
+#[test]
+fn a_way_back_that_fails_does_not_hide_what_failed_first() {
+    let Some(mut w) = World::new() else { return };
+    w.run("ip addr add 192.168.0.1/24 dev eth0; ip route add default via 192.168.0.254");
+    // The first change sets the IPv6 address, and the second adds the wanted one.
+    w.rtnl.inject(Some(Fault { after: 1, lasting: true }));
+    let error = initialize(&mut w).unwrap_err();
+    w.rtnl.inject(None);
+    let Error::NotUndone { source, failures } = &error else { panic!("{error}") };
+    assert!(source.to_string().starts_with("cannot add address 192.168.1.1/24: "), "{error}");
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert!(failures.iter().any(|failure| failure.starts_with("cannot delete address 2001:db8::/64: ")), "{error}");
+    assert!(initialize(&mut w).unwrap());
+    assert!(shown(&w).0[0].starts_with("inet 192.168.1.1/24 "));
+}
