@@ -113,10 +113,10 @@ fn a_device_that_is_not_there_or_down_is_an_error_of_the_call() {
     let mut announcer = Announcer::new();
     let missing: InterfaceName = "nosuch0".parse().unwrap();
     let error = announcer.announce(&net.host.0, &missing, [192, 0, 2, 7].into(), 3).unwrap_err();
-    assert!(error.to_string().starts_with("announcing 192.0.2.7 on nosuch0: No such device"), "{error}");
+    assert_eq!(error.to_string(), "announcing 192.0.2.7 on nosuch0: No such device (ENODEV)");
     net.host.run("ip link set veth0 down");
     let error = announcer.announce(&net.host.0, &net.device(), [192, 0, 2, 7].into(), 3).unwrap_err();
-    assert!(error.to_string().contains("Network is down"), "{error}");
+    assert!(error.to_string().ends_with("Network is down (ENETDOWN)"), "{error}");
 }
 
 /// A device that goes away in between ends its own announcements and no others.

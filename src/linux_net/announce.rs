@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error as ThisError;
 
+use super::files::Reason;
 use crate::name::{InterfaceName, MacAddress};
 use crate::netlink::namespace::Namespace;
 use crate::netlink::packet::PacketSocket;
@@ -29,7 +30,7 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 
 /// An address that was not announced.
 #[derive(Debug, ThisError)]
-#[error("announcing {address} on {device}: {source}")]
+#[error("announcing {address} on {device}: {}", Reason(source))]
 pub struct AnnounceError {
     /// The device.
     pub device: InterfaceName,

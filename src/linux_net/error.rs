@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
+use super::files::Reason;
 use super::sriov::PciAddress;
 use crate::name::InterfaceName;
-use crate::netlink::errno::Errno;
 use crate::netlink::namespace::NamespaceError;
 use crate::rtnl;
 
@@ -22,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
     /// A setting of the kernel cannot be read or written.
-    #[error("cannot {operation} {}: {}", path.display(), reason(source))]
+    #[error("cannot {operation} {}: {}", path.display(), Reason(source))]
     Setting {
         /// `read` or `write`.
         operation: &'static str,
@@ -38,7 +38,7 @@ pub enum Error {
         name: String,
     },
     /// A tap device cannot be made.
-    #[error("cannot make tap device {device}: {}", reason(source))]
+    #[error("cannot make tap device {device}: {}", Reason(source))]
     Tap {
         /// The device.
         device: InterfaceName,
@@ -97,13 +97,6 @@ pub enum Error {
         /// What failed on the way back.
         failures: Vec<Error>,
     },
-}
-
-fn reason(error: &io::Error) -> String {
-    match error.raw_os_error().map(Errno).and_then(Errno::name) {
-        Some(name) => format!("{error}, {name}"),
-        None => error.to_string(),
-    }
 }
 
 impl Error {
