@@ -40,6 +40,14 @@ pub struct AnnounceError {
     pub source: io::Error,
 }
 
+impl AnnounceError {
+    /// Whether the right to do it is missing.
+    #[must_use]
+    pub fn is_not_permitted(&self) -> bool {
+        self.source.kind() == io::ErrorKind::PermissionDenied
+    }
+}
+
 /// Announces addresses, and repeats that in the background.
 #[derive(Debug, Default)]
 pub struct Announcer {

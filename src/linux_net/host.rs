@@ -5,7 +5,7 @@
 //!
 //! How it is tested: `tests/l3`, with packets between namespaces.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use thiserror::Error as ThisError;
 
@@ -158,9 +158,14 @@ impl<K: Kernel> Host<K> {
         Ok(())
     }
 
-    /// Tells the neighbours of a device about an address of it, as often as the options say.
-    pub(super) fn announce(&mut self, device: &InterfaceName, address: Ipv4Addr) -> Result<(), HostError> {
+    /// Tells the neighbours of a device about an address of it, as often as the options say. A device that is down or has
+    /// no neighbours keeps the address all the same: that is logged.
+    pub(super) fn announce(&mut self, device: &InterfaceName, address: IpAddr) -> Result<(), HostError> {
         let (namespace, times) = (self.rtnl.namespace(), self.options.announcements);
-        Ok(self.announcer.announce(namespace, device, address.into(), times)?)
+        match self.announcer.announce(namespace, device, address, times) {
+            Err(error) if !error.is_not_permitted() => log::warn!("{error}"),
+            result => result?,
+        }
+        Ok(())
     }
 }

@@ -208,7 +208,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         let device = self.driver.plug(&mut self.host, network, mac, is_gateway)?;
         let changed = gateway::initialize_gateway_device(&mut self.host.rtnl, &device, &network.attrs)?;
         if let Some(server) = network.attrs.dhcp_server.filter(|_| changed) {
-            self.host.announce(&device, server)?;
+            self.host.announce(&device, server.into())?;
         }
         for redirect in self.forced(network) {
             self.redirect(redirect)?;
@@ -241,7 +241,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
             self.redirect(redirect)?;
         }
         device::bind_ip(&mut self.host.rtnl, device, floating.into(), false)?;
-        self.host.announce(device, floating)
+        self.host.announce(device, floating.into())
     }
 
     fn remove_floating_ip(

@@ -192,6 +192,7 @@
 //!   ports are named instead of the bridge.
 //! - **`CHECKSUM`.** The kernel takes it only in a table named `mangle`: in the native layout too, a component's `mangle` then
 //!   stands with the tables of iptables.
+//! - **Announcements** that cannot be sent (2.1) are logged, as in nova; that the right to send them is missing is an error.
 //! - **Connections.** Only entries that match are deleted, each named by its tuple, zone and number; errors are returned,
 //!   where nova logs them.
 //!

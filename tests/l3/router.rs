@@ -122,6 +122,16 @@ fn a_device_that_is_not_there_changes_nothing() {
     assert_eq!((net.addresses(), net.host.stock_save("iptables-nft-save")), before);
 }
 
+/// nova 2.1: that neighbours cannot be told of an address is no reason not to have it.
+#[test]
+fn a_device_that_is_down_takes_the_address() {
+    let Some(net) = Net::new() else { return };
+    let mut l3 = net.router(Layout::Iptables);
+    net.host.run("ip link set wan down");
+    l3.add_floating_ip(FLOATING, FIXED, &interface("wan"), None).unwrap();
+    assert!(net.addresses().contains(&FLOATING.to_string()));
+}
+
 /// nova 6.2.32: the address is bound when its rules stand, so that the host never answers for it itself.
 #[test]
 fn translation_stands_before_the_address() {
