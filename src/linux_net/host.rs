@@ -13,7 +13,7 @@ use super::announce::{AnnounceError, Announcer};
 use super::bridge::NetAttrs;
 use super::daemon::DaemonError;
 use super::rules::{self, Gateway};
-use super::{BridgeError, Error};
+use super::{BridgeError, Error, device};
 use crate::conntrack::{self, Conntrack};
 use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
@@ -156,6 +156,23 @@ impl<K: Kernel> Host<K> {
     pub(super) fn apply(&mut self) -> Result<(), HostError> {
         self.manager.apply()?;
         Ok(())
+    }
+
+    /// Gives a device an outside address of either family, and tells the neighbours. Translation is made elsewhere, before.
+    ///
+    /// # Errors
+    /// [`HostError::Net`], `ENODEV` when the device is not there; [`HostError::Announce`] when the right to send is missing.
+    pub fn bind_floating_ip(&mut self, device: &InterfaceName, address: IpAddr) -> Result<(), HostError> {
+        device::bind_ip(&mut self.rtnl, device, address, false)?;
+        self.announce(device, address)
+    }
+
+    /// Undoes [`bind_floating_ip`](Host::bind_floating_ip); whether the device had the address.
+    ///
+    /// # Errors
+    /// [`HostError::Net`].
+    pub fn unbind_floating_ip(&mut self, device: &InterfaceName, address: IpAddr) -> Result<bool, HostError> {
+        Ok(device::unbind_ip(&mut self.rtnl, device, address)?)
     }
 
     /// Tells the neighbours of a device about an address of it, as often as the options say. A device that is down or has

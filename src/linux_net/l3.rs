@@ -240,8 +240,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         if let Some(redirect) = floating_redirect(fixed, device, network) {
             self.redirect(redirect)?;
         }
-        device::bind_ip(&mut self.host.rtnl, device, floating.into(), false)?;
-        self.host.announce(device, floating.into())
+        self.host.bind_floating_ip(device, floating.into())
     }
 
     fn remove_floating_ip(
@@ -251,7 +250,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         device: &InterfaceName,
         network: Option<&Network>,
     ) -> Result<(), HostError> {
-        device::unbind_ip(&mut self.host.rtnl, device, floating.into())?;
+        self.host.unbind_floating_ip(device, floating.into())?;
         remove_floating_forward(self.host.manager.model_mut(), floating, fixed)?;
         self.host.apply()?;
         if let Some(redirect) = floating_redirect(fixed, device, network) {

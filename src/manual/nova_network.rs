@@ -13,7 +13,7 @@
 //! | `create_tap_dev`, `create_veth_pair` | `tap::create_tap_dev`, `device::create_veth_pair` |
 //! | `set_vf_interface_vlan`, `set_device_macaddr_and_vlan`, `set_vf_trusted` | the same in `sriov` |
 //! | `pci.utils`: `get_ifname_by_pci_address`, `get_vf_num_by_pci_address`, `get_mac_by_pci_address` | `sriov::Sysfs`: `interface`, `physical_interface`, `vf_number`, `mac` |
-//! | `bind_ip`, `unbind_ip`, `bind_floating_ip`, `unbind_floating_ip` | `device::bind_ip`, `device::unbind_ip`; with the announcement in `l3` |
+//! | `bind_ip`, `unbind_ip`, `bind_floating_ip`, `unbind_floating_ip` | the same: `device::bind_ip`, `device::unbind_ip`, and with the announcement in `host::Host` |
 //! | `lookup_ip`, `get_my_linklocal` | `device::global_addresses`, `device::link_local` |
 //! | `change_ip`, `routes_show` | [`Rtnl::replace_address`](crate::rtnl::Rtnl::replace_address), [`Rtnl::routes_of`](crate::rtnl::Rtnl::routes_of) |
 //! | `send_arp_for_ip` | `announce::Announcer` |

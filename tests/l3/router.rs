@@ -1,7 +1,7 @@
 //! Gateways and floating addresses.
 
-use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::time::{Duration, Instant};
 
 use nftwrap::layout::Layout;
 use nftwrap::linux_net::host::HostError;
@@ -77,10 +77,22 @@ impl Flow {
         self.server.send_to(b"y", who).unwrap();
         self.client.recv(&mut [0; 8]).ok()?;
         match who.ip() {
-            std::net::IpAddr::V4(address) => Some(address),
-            std::net::IpAddr::V6(_) => None,
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
         }
     }
+}
+
+/// Whether it is so before long.
+fn comes(wanted: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !wanted() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
 }
 
 /// The outside reaches the guest by its floating address and gets answers from it; when the address goes, so do
@@ -120,6 +132,28 @@ fn a_device_that_is_not_there_changes_nothing() {
     assert!(matches!(error, HostError::NoInterface { .. }), "{error}");
     assert!(error.to_string().starts_with("interface nosuch0 not found"), "{error}");
     assert_eq!((net.addresses(), net.host.stock_save("iptables-nft-save")), before);
+}
+
+/// Both families: a neighbour that knew another place learns where the address is now.
+#[test]
+fn an_outside_address_is_bound_and_announced() {
+    let Some(net) = Net::new() else { return };
+    let mut host = host(&net.host, Layout::Iptables, options());
+    let mac = host.rtnl.require_link(&interface("wan")).unwrap().mac.unwrap().to_string();
+    net.outside.run("ip address add 2001:db8::1/64 dev eth0 nodad");
+    // Before that, multicast is not taken from the link.
+    assert!(comes(|| net.outside.run("ip -6 route show table local dev eth0").contains("ff00::/8")));
+    for address in [FLOATING.into(), "2001:db8::7".parse::<IpAddr>().unwrap()] {
+        net.outside.run(&format!("ip neigh add {address} lladdr 02:00:00:00:00:99 nud stale dev eth0"));
+        for _ in 0..2 {
+            host.bind_floating_ip(&interface("wan"), address).unwrap();
+            assert!(net.host.run("ip -o address show dev wan").contains(&format!(" {address}/")));
+        }
+        let learned = || net.outside.run(&format!("ip neigh show {address} dev eth0")).contains(&mac);
+        assert!(comes(learned), "{address}");
+        assert!(host.unbind_floating_ip(&interface("wan"), address).unwrap());
+        assert!(!host.unbind_floating_ip(&interface("wan"), address).unwrap());
+    }
 }
 
 /// nova 2.1: that neighbours cannot be told of an address is no reason not to have it.
