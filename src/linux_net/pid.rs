@@ -107,6 +107,13 @@ impl Process {
         has_argument(&self.arguments, argument)
     }
 
+    /// Whether it was started with this variable in its environment. What cannot be told counts as yes.
+    pub(crate) fn has_variable(&self, name: &str, value: &OsStr) -> bool {
+        let Ok(text) = fs::read(format!("/proc/{}/environ", self.pid())) else { return true };
+        let variable = [name.as_bytes(), b"=", value.as_encoded_bytes()].concat();
+        text.split(|byte| *byte == 0).any(|own| own == variable)
+    }
+
     /// Whether it runs in this network namespace. What cannot be told counts as yes.
     pub(crate) fn serves(&self, namespace: &Namespace) -> bool {
         // The target is the file of the namespace, the same for all that are in it.

@@ -151,8 +151,8 @@
 //! - **Hardware addresses** are written in small letters, as the kernel does; dnsmasq compares their bytes.
 //! - **Whose process.** nova looks for a file name anywhere in a command line, so an editor will do; we compare an
 //!   argument as a whole (`--dhcp-hostsfile=<path>`, for radvd the path), and signal through a descriptor of the process.
-//! - **What a signal does not carry.** nova sends `SIGHUP` to whatever runs; when arguments or namespace are not what they
-//!   should be, we end the process and start another.
+//! - **What a signal does not carry.** nova sends `SIGHUP` to whatever runs; when arguments, environment or namespace are
+//!   not what they should be, we end the process and start another.
 //! - **Garbage in a pid file** is an error for radvd in nova; for us it is no process, for both programs.
 //! - **Servers.** nova lengthens its configured list at each start (7.29); ours is put together anew each time.
 //! - **One after the other.** nova does not wait for a process that it has told to end, and its locks hold in one process;

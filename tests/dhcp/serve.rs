@@ -154,6 +154,19 @@ fn a_change_that_a_signal_does_not_carry_is_a_new_process() {
     assert_ne!(world.pid(), first);
 }
 
+/// The lease script is told the network by the environment: leases of one must not go to the file of another.
+#[test]
+fn a_network_of_another_id_has_a_new_process() {
+    let Some(mut world) = World::new() else { return };
+    let dnsmasq = world.dnsmasq();
+    dnsmasq.update_dhcp(&world.network, &[guest(1)]).unwrap();
+    world.network.id = "other".parse().unwrap();
+    assert_eq!(dnsmasq.update_dhcp(&world.network, &[guest(1)]).unwrap(), Outcome::Replaced);
+    assert_eq!(dnsmasq.ensure(&world.network, &[guest(1)]).unwrap(), Outcome::Running);
+    assert!(world.ask(1).is_some());
+    assert!(world.called(&format!("add {} {} guest1", mac(1), guest(1).address)), "{}", world.calls());
+}
+
 #[test]
 fn a_namespace_that_was_made_anew_has_a_new_process() {
     let Some(mut world) = World::new() else { return };

@@ -55,7 +55,8 @@ pub enum Outcome {
     Reloaded,
     /// None was running; one was started.
     Started,
-    /// One was running with other arguments or in another namespace; it was ended and a new one started.
+    /// One was running with other arguments, for another network id or in another namespace; it was ended and a new one
+    /// started.
     Replaced,
 }
 
@@ -186,10 +187,12 @@ impl Dnsmasq {
         Ok(outcome)
     }
 
-    /// Whether it has the arguments that it should have, and serves the namespace that is there now: one of the same name
-    /// may have been made anew.
+    /// Whether it has the arguments and the environment that it should have, which tells the lease script its network, and
+    /// serves the namespace that is there now: one of the same name may have been made anew.
     fn is_current(&self, process: &Process, command: &CommandLine) -> bool {
-        process.serves(&self.namespace) && process.arguments().ends_with(&command.arguments)
+        process.serves(&self.namespace)
+            && process.arguments().ends_with(&command.arguments)
+            && command.environment.iter().all(|(name, value)| process.has_variable(name, value))
     }
 
     /// One caller at a time, for all devices.
