@@ -19,15 +19,12 @@ use super::host::{Host, HostError, Network};
 use super::interface::InterfaceDriver;
 use super::redirect::{Destination, Ingress, Redirect, ensure_redirect, remove_redirect};
 use super::rules::{
-    Floating, Gateway, Release, Vpn, ensure_floating_forward, ensure_vpn_forward, init_host, metadata_forward,
-    remove_floating_forward, remove_vpn_forward,
+    Floating, Gateway, METADATA_ADDRESS, Release, Vpn, ensure_floating_forward, ensure_vpn_forward, init_host,
+    metadata_forward, remove_floating_forward, remove_vpn_forward,
 };
 use super::{BridgeError, device, gateway};
 use crate::kernel::Kernel;
 use crate::name::{InterfaceName, MacAddress};
-
-/// Where guests ask for their metadata.
-pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// Until the bridge is looked up.
 const NO_MAC: MacAddress = MacAddress([0; 6]);
@@ -187,7 +184,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         }
         metadata_forward(manager.model_mut(), &options.rules)?;
         let lo = InterfaceName::new("lo").map_err(|_| HostError::NotSupported { what: "a host without lo" })?;
-        device::bind_ip(&mut self.host.rtnl, &lo, METADATA.into(), true)?;
+        device::bind_ip(&mut self.host.rtnl, &lo, METADATA_ADDRESS.into(), true)?;
         self.host.apply()?;
         self.initialized = true;
         Ok(())
