@@ -16,8 +16,9 @@
 #[path = "../support/lab.rs"]
 mod lab;
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lab::Lab;
 use nftwrap::kernel::{Errno, Fake, Kernel, Live};
@@ -49,6 +50,19 @@ fn link(from: &Lab, name: &str, to: &Lab) {
     to.run("ip link set lo up; ip link set eth0 up");
 }
 
+/// A process that another test starts has the socket before this one for a moment, and the port is not free meanwhile.
+fn listen(at: &Lab, port: u16) -> UdpSocket {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        match at.0.run(|| UdpSocket::bind(("0.0.0.0", port))).unwrap() {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            done => return done.unwrap(),
+        }
+    }
+}
+
 impl Net {
     fn new() -> Option<Self> {
         let lab = || Lab::new(TOOLS);
@@ -78,7 +92,7 @@ impl Net {
         for lab in [&self.host, &self.instance, &self.elsewhere] {
             lab.run("ip neigh flush all");
         }
-        let server = to.0.run(|| UdpSocket::bind(("0.0.0.0", port)).unwrap()).unwrap();
+        let server = listen(to, port);
         server.set_read_timeout(Some(LOST)).unwrap();
         let client = from.0.run(|| UdpSocket::bind((source, 0)).unwrap()).unwrap();
         client.set_broadcast(true).unwrap();

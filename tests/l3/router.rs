@@ -17,7 +17,6 @@ use crate::{HOST, TOOLS, host, interface, network, options};
 const PATIENCE: Duration = Duration::from_secs(2);
 const FLOATING: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 101);
 const FIXED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
-const PORT: u16 = 5000;
 
 struct Net {
     outside: Lab,
@@ -61,12 +60,13 @@ struct Flow {
 
 impl Flow {
     fn new(from: &Lab, at: &Lab, to: Ipv4Addr) -> Self {
-        let server = at.0.run(|| UdpSocket::bind(("0.0.0.0", PORT)).unwrap()).unwrap();
+        // Any port: a process that another test starts has the last one's socket for a moment.
+        let server = at.0.run(|| UdpSocket::bind(("0.0.0.0", 0)).unwrap()).unwrap();
         let client = from.0.run(|| UdpSocket::bind(("0.0.0.0", 0)).unwrap()).unwrap();
         server.set_read_timeout(Some(PATIENCE)).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         // Connected, so that an answer from another address than the one asked is none.
-        client.connect((to, PORT)).unwrap();
+        client.connect((to, server.local_addr().unwrap().port())).unwrap();
         Self { server, client }
     }
 

@@ -72,13 +72,13 @@ fn options() -> Options {
 
 /// Who a server in `at` sees, when a client in `from` asks `to`; `None` when no answer comes back from there.
 fn seen(from: &Lab, at: &Lab, to: &str) -> Option<String> {
-    const PORT: u16 = 5000;
-    let server = at.0.run(|| UdpSocket::bind(("0.0.0.0", PORT)).unwrap()).unwrap();
+    // Any port: a process that another test starts has the last one's socket for a moment.
+    let server = at.0.run(|| UdpSocket::bind(("0.0.0.0", 0)).unwrap()).unwrap();
     let client = from.0.run(|| UdpSocket::bind(("0.0.0.0", 0)).unwrap()).unwrap();
     server.set_read_timeout(Some(PATIENCE)).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     // Connected, so that an answer from another address than the one asked is none.
-    client.connect((to, PORT)).unwrap();
+    client.connect((to, server.local_addr().unwrap().port())).unwrap();
     client.send(b"who am I?").ok()?;
     let (_, who) = server.recv_from(&mut [0; 16]).ok()?;
     server.send_to(who.ip().to_string().as_bytes(), who).unwrap();
