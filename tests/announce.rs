@@ -94,6 +94,7 @@ fn frames_are_repeated_as_often_as_asked() {
     announcer.announce_every(&net.host.0, &net.device(), "2001:db8::7".parse().unwrap(), 2, SOON).unwrap();
     announcer.announce_every(&net.host.0, &net.device(), [192, 0, 2, 8].into(), 0, SOON).unwrap();
     announcer.finish();
+    assert!(comes(|| net.count("four") >= 3 && net.count("six") >= before + 2));
     assert_eq!((net.count("four"), net.count("six") - before), (3, 2));
 }
 
@@ -104,7 +105,7 @@ fn the_caller_does_not_wait_for_repetitions() {
     let mut announcer = Announcer::new();
     announcer.announce_every(&net.host.0, &net.device(), [192, 0, 2, 7].into(), 3, Duration::from_secs(3600)).unwrap();
     drop(announcer);
-    assert_eq!(net.count("four"), 1);
+    assert!(comes(|| net.count("four") == 1));
 }
 
 #[test]
@@ -130,5 +131,5 @@ fn what_cannot_be_repeated_is_given_up() {
     announcer.announce_every(&net.host.0, &net.device(), [192, 0, 2, 7].into(), 5, SOON).unwrap();
     net.host.run("ip link delete gone0");
     announcer.finish();
-    assert_eq!(net.count("four"), 5);
+    assert!(comes(|| net.count("four") == 5));
 }
