@@ -309,7 +309,7 @@ impl Rtnl {
         whole: bool,
     ) -> Result<(), Error> {
         let request = address.encode(whole).ok_or_else(|| doing.too_long())?;
-        self.execute(doing, kind, flags, request)
+        self.execute(doing, kind, flags, request).map_err(|error| self.on_device(error, address.link))
     }
 }
 

@@ -229,7 +229,24 @@ impl Rtnl {
         let doing = Doing { operation: "find device", object: name };
         let mut attributes = Writer::new();
         attributes.string(Ifla::Ifname, name.as_str());
-        let request = message(0, Iff::empty(), Iff::empty(), attributes).ok_or_else(|| doing.too_long())?;
+        self.ask_link(doing, 0, attributes)
+    }
+
+    /// An error about something that is of a device, with the name of the device.
+    pub(super) fn on_device(&mut self, error: Error, index: u32) -> Error {
+        match error {
+            Error::Refused { operation, object, errno, text } => {
+                let found = self.ask_link(Doing { operation: "find device", object: &index }, index, Writer::new());
+                let device = found.map_or_else(|_| format!("device {index}"), |link| link.name.to_string());
+                Error::Refused { operation, object: format!("{object} on {device}"), errno, text }
+            }
+            other => other,
+        }
+    }
+
+    /// The device of this index, or with 0 of the name in the attributes.
+    fn ask_link(&mut self, doing: Doing<'_>, index: u32, attributes: Writer<Ifla>) -> Result<Link, Error> {
+        let request = message(index, Iff::empty(), Iff::empty(), attributes).ok_or_else(|| doing.too_long())?;
         let mut answer = None;
         self.ask(doing, Rtm::Getlink, NlmF::ACK, request, |object| answer = Some(object))?;
         let link = answer.map(|object| decode_as(doing, &object, Link::decode)).transpose()?.flatten();

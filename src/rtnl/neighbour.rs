@@ -92,7 +92,8 @@ impl Rtnl {
     pub fn set_neighbour(&mut self, neighbour: &Neighbour) -> Result<(), Error> {
         let doing = Doing { operation: "set neighbour", object: neighbour };
         let request = neighbour.encode().ok_or_else(|| doing.too_long())?;
-        self.execute(doing, Rtm::Newneigh, NlmF::CREATE | NlmF::REPLACE, request)
+        let done = self.execute(doing, Rtm::Newneigh, NlmF::CREATE | NlmF::REPLACE, request);
+        done.map_err(|error| self.on_device(error, neighbour.link))
     }
 
     /// Deletes an entry.
@@ -102,6 +103,7 @@ impl Rtnl {
     pub fn delete_neighbour(&mut self, neighbour: &Neighbour) -> Result<(), Error> {
         let doing = Doing { operation: "delete neighbour", object: neighbour };
         let request = neighbour.encode().ok_or_else(|| doing.too_long())?;
-        self.execute(doing, Rtm::Delneigh, NlmF::empty(), request)
+        let done = self.execute(doing, Rtm::Delneigh, NlmF::empty(), request);
+        done.map_err(|error| self.on_device(error, neighbour.link))
     }
 }

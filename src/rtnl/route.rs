@@ -436,7 +436,10 @@ impl Rtnl {
 
     fn route(&mut self, doing: Doing<'_>, kind: Rtm, flags: NlmF, route: &Route) -> Result<(), Error> {
         let request = route.encode().ok_or_else(|| doing.too_long())?;
-        self.execute(doing, kind, flags, request)
+        self.execute(doing, kind, flags, request).map_err(|error| match route.hops.iter().find_map(|hop| hop.link) {
+            Some(link) => self.on_device(error, link),
+            None => error,
+        })
     }
 }
 

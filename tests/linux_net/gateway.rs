@@ -146,9 +146,12 @@ fn a_way_back_that_fails_does_not_hide_what_failed_first() {
     let error = initialize(&mut w).unwrap_err();
     w.rtnl.inject(None);
     let Error::NotUndone { source, failures } = &error else { panic!("{error}") };
-    assert!(source.to_string().starts_with("cannot add address 192.168.1.1/24: "), "{error}");
+    assert!(source.to_string().starts_with("cannot add address 192.168.1.1/24 on eth0: "), "{error}");
     let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    assert!(failures.iter().any(|failure| failure.starts_with("cannot delete address 2001:db8::/64: ")), "{error}");
+    assert!(
+        failures.iter().any(|failure| failure.starts_with("cannot delete address 2001:db8::/64 on eth0: ")),
+        "{error}"
+    );
     assert!(initialize(&mut w).unwrap());
     assert!(shown(&w).0[0].starts_with("inet 192.168.1.1/24 "));
 }

@@ -164,14 +164,20 @@ fn errors_name_operation_object_and_reason() {
     let error = w.rtnl.delete_address(&address).unwrap_err();
     assert!(error.is_missing());
     let printed = error.to_string();
-    assert!(printed.starts_with("cannot delete address 10.0.0.1/24: no such address (EADDRNOTAVAIL)"), "{printed}");
+    assert!(
+        printed.starts_with("cannot delete address 10.0.0.1/24 on eth0: no such address (EADDRNOTAVAIL)"),
+        "{printed}"
+    );
     address.link = 4711;
-    assert_eq!(w.rtnl.add_address(&address).unwrap_err().errno(), Some(Errno::NODEV));
+    let error = w.rtnl.add_address(&address).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::NODEV));
+    assert!(error.to_string().starts_with("cannot add address 10.0.0.1/24 on device 4711: "), "{error}");
 
     let lost = Route::new(network("198.51.100.0/24"), w.link("eth0").index, Some("192.0.2.1".parse().unwrap()));
     let error = w.rtnl.add_route(&lost).unwrap_err();
     let Error::Refused { errno, text, .. } = &error else { panic!("{error}") };
     assert_eq!((*errno, text.as_deref()), (Errno::NETUNREACH, Some("Nexthop has invalid gateway")));
+    assert!(error.to_string().starts_with("cannot add route 198.51.100.0/24 via 192.0.2.1 on eth0: "), "{error}");
     assert!(!error.is_missing() && !error.is_not_permitted());
 }
 
