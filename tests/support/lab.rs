@@ -17,9 +17,14 @@ use nftwrap::netlink::namespace::Namespace;
 /// Says why a test cannot run here, or fails it where it must run.
 #[track_caller]
 pub(crate) fn skip(reason: impl std::fmt::Display) {
-    let demands = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-    let demanded = ["NFTWRAP_REQUIRE_KERNEL", "CI"].into_iter().find(demands);
-    match demanded {
+    skip_unless(&["NFTWRAP_REQUIRE_KERNEL", "CI"], reason);
+}
+
+/// The same, where one of these variables demands it: for what not every kernel can.
+#[track_caller]
+pub(crate) fn skip_unless(demanding: &[&str], reason: impl std::fmt::Display) {
+    let demands = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    match demanding.iter().find(demands) {
         Some(name) => panic!("{reason}, and {name} demands that this test runs"),
         None => eprintln!("skipped: {reason}"),
     }
