@@ -40,6 +40,15 @@ pub struct RuleInput<'a> {
     pub description: Option<&'a str>,
 }
 
+/// A tenant's rule with its identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRule<'a> {
+    /// The identifier.
+    pub id: RuleId,
+    /// What was written.
+    pub input: RuleInput<'a>,
+}
+
 /// A rule that is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("rule {rule} of security group {group}: {why}")]
@@ -96,6 +105,9 @@ pub enum Why {
     /// Two other sides.
     #[error("a rule has a prefix or a group, not both")]
     TwoRemotes,
+    /// No other side, where there has to be one.
+    #[error("a rule has a prefix or a group, this one has neither")]
+    NoRemote,
     /// Not an identifier.
     #[error("`{0}` is no group id")]
     Group(String),
@@ -141,7 +153,18 @@ impl RuleInput<'_> {
         }
         let family = ethertype.or(prefix);
         let service = self.service(family)?;
+        let family = family.or_else(|| self.family_of_icmp(service));
         Ok(GroupRule { id: id.clone(), direction, family, service, remote })
+    }
+
+    /// Types of ICMP mean something else in ICMPv6, and who names ICMPv6 does not mean ICMP.
+    fn family_of_icmp(&self, service: Service) -> Option<Family> {
+        let Service::Icmp { kind, .. } = service else { return None };
+        let text = self.protocol.unwrap_or_default().trim().to_ascii_lowercase();
+        match &*text {
+            "icmpv6" | "ipv6-icmp" | "58" => Some(Family::Ipv6),
+            _ => kind.map(|_| Family::Ipv4),
+        }
     }
 
     fn remote(&self) -> Result<Remote, Why> {
@@ -245,3 +268,118 @@ const PROTOCOLS: [(&str, u8); 19] = [
     ("rsvp", 46),
     ("vrrp", 112),
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rule::Target;
+    use crate::virt_firewall::service::Dialect;
+
+    fn check(input: &RuleInput<'_>) -> Result<GroupRule, Why> {
+        input.check(&"g".parse().unwrap(), &"r".parse().unwrap()).map_err(|rejected| rejected.why)
+    }
+
+    fn ports(protocol: &'static str, from: i64, to: i64) -> RuleInput<'static> {
+        RuleInput { protocol: Some(protocol), from: Some(from), to: Some(to), ..RuleInput::default() }
+    }
+
+    #[test]
+    fn ports_are_a_range_of_a_protocol_that_has_them() {
+        let range = |from, to| PortRange::new(from, to);
+        let tcp = |destination| Service::Ports { protocol: PortProtocol::Tcp, source: None, destination };
+        assert_eq!(check(&ports("TCP", 80, 81)).unwrap().service, tcp(range(80, 81)));
+        assert_eq!(check(&ports("6", -1, -1)).unwrap().service, tcp(None));
+        for (from, to) in [(81, 80), (0, 65536), (-1, 80), (80, -1), (i64::MIN, i64::MAX)] {
+            assert_eq!(check(&ports("tcp", from, to)), Err(Why::Ports { from, to }));
+        }
+        assert_eq!(check(&ports("any", 80, 80)), Err(Why::NoPorts));
+        assert_eq!(check(&ports("gre", 80, 80)).unwrap().service, Service::Protocol(Protocol(47)));
+        assert!(matches!(check(&ports("256", -1, -1)), Err(Why::Protocol(_))));
+    }
+
+    #[test]
+    fn types_of_icmp_are_of_their_family() {
+        let icmp = |kind, code| Service::Icmp { kind, code };
+        let echo = check(&ports("icmp", 8, -1)).unwrap();
+        assert_eq!((echo.service, echo.family), (icmp(Some(8), None), Some(Family::Ipv4)));
+        assert_eq!(check(&ports("icmp", -1, -1)).unwrap().family, None);
+        assert_eq!(check(&ports("icmpv6", -1, -1)).unwrap().family, Some(Family::Ipv6));
+        let six = RuleInput { prefix: Some("::/0"), ..ports("icmp", 128, 0) };
+        assert_eq!(check(&six).unwrap().service, icmp(Some(128), Some(0)));
+        let four = RuleInput { prefix: Some("10.0.0.0/8"), ..ports("icmpv6", 128, 0) };
+        assert_eq!(check(&four), Err(Why::Family("protocol ICMPv6", Family::Ipv4)));
+        for (kind, code) in [(256, -1), (-1, 0), (-2, -1), (8, 256)] {
+            assert_eq!(check(&ports("icmp", kind, code)), Err(Why::Icmp { kind, code }));
+        }
+    }
+
+    #[test]
+    fn the_other_side_is_one_of_one_family() {
+        let prefix = |text| RuleInput { prefix: Some(text), ..RuleInput::default() };
+        let network = check(&prefix("10.1.1.1/8")).unwrap();
+        assert_eq!(network.remote, Remote::Prefix("10.0.0.0/8".parse().unwrap()));
+        assert_eq!(network.family, Some(Family::Ipv4));
+        for bad in ["10.0.0.0/33", "10.0.0.0/8 -j ACCEPT", "", "::/129", "example.org"] {
+            assert!(matches!(check(&prefix(bad)), Err(Why::Prefix(_))), "{bad}");
+        }
+        let six = RuleInput { ethertype: Some("IPv6"), ..prefix("10.0.0.0/8") };
+        assert_eq!(check(&six), Err(Why::Family("the prefix", Family::Ipv6)));
+        let two = RuleInput { group: Some("web"), ..prefix("10.0.0.0/8") };
+        assert_eq!(check(&two), Err(Why::TwoRemotes));
+        let group = |text| RuleInput { group: Some(text), ..RuleInput::default() };
+        assert!(matches!(check(&group("web")).unwrap().remote, Remote::Group(_)));
+        assert!(matches!(check(&group("web -j ACCEPT")), Err(Why::Group(_))));
+        assert!(matches!(check(&RuleInput { direction: Some("in"), ..prefix("::/0") }), Err(Why::Direction(_))));
+        assert!(matches!(check(&RuleInput { ethertype: Some("ipv4"), ..prefix("::/0") }), Err(Why::Ethertype(_))));
+    }
+
+    /// Text with a word that nothing of ours has, with and without what ends a line or a word.
+    fn text() -> impl Strategy<Value = String> {
+        ("[\\PC\n\r\t\0 ]{0,12}", "[\\PC\n\r\t\0 ]{0,12}").prop_map(|(a, b)| format!("{a}zqx{b}"))
+    }
+
+    proptest! {
+        /// Whatever a tenant writes into whichever field: it is refused, or no rule has any of it. What is shown of it is
+        /// one line.
+        #[test]
+        fn no_text_reaches_a_rule(
+            texts in prop::array::uniform6(prop::option::of(text())),
+            numbers in prop::array::uniform4(prop::option::of(any::<i64>())),
+            good in prop::array::uniform4(any::<bool>()),
+        ) {
+            let [direction, ethertype, protocol, prefix, group, description] = &texts;
+            let [from, to, source_from, source_to] = numbers;
+            let or = |good: bool, fine: &'static str, text: &Option<String>| {
+                if good { Some(fine.to_owned()) } else { text.clone() }
+            };
+            let (direction, ethertype) = (or(good[0], "ingress", direction), or(good[1], "IPv4", ethertype));
+            let (protocol, prefix) = (or(good[2], "tcp", protocol), or(good[3], "10.0.0.0/8", prefix));
+            let input = RuleInput {
+                direction: direction.as_deref(),
+                ethertype: ethertype.as_deref(),
+                protocol: protocol.as_deref(),
+                from, to, source_from, source_to,
+                icmp_type: description.as_deref(),
+                prefix: prefix.as_deref(),
+                group: group.as_deref(),
+                description: description.as_deref(),
+            };
+            match input.check(&"g".parse().unwrap(), &"r".parse().unwrap()) {
+                Ok(rule) => {
+                    for family in Family::BOTH {
+                        let shown = rule.rule(family, Dialect::Nova, Target::Accept, |_| "set".parse().unwrap());
+                        let shown = format!("{shown:?}");
+                        prop_assert!(!shown.contains("zqx"), "{}", shown);
+                    }
+                }
+                Err(rejected) => {
+                    let shown = rejected.to_string();
+                    prop_assert!(!shown.contains(char::is_control), "{}", shown);
+                    prop_assert!(shown.len() < 1000);
+                }
+            }
+        }
+    }
+}

@@ -1,6 +1,4 @@
-//! Layer 11: firewalls of instances and ports: what nova-compute and neutron's agents did with wrapped chains.
 //!
-//! Owns: instances, ports, security groups and provider rules as typed values, and which chains, rules and sets they are.
 //! Never: asks anybody for them; writes to the kernel but through one [`Writer`](crate::writer::Writer); lets text that a
 //! tenant wrote become a name, a rule or a target.
 //!
@@ -25,5 +23,5 @@ pub mod service;
 
 pub use group::{Direction, GroupId, GroupRule, Remote, RuleId, SecurityGroup};
 pub use groups::Form;
-pub use input::{Rejected, RuleInput, Why};
+pub use input::{Rejected, RuleInput, TenantRule, Why};
 pub use service::{Dialect, PortProtocol, Service};

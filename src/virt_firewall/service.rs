@@ -129,3 +129,63 @@ fn with_own_match(rule: Rule, protocol: PortProtocol) -> Rule {
     let same = |m: &Match| std::mem::discriminant(m) == std::mem::discriminant(&own);
     if rule.matches.iter().any(same) { rule } else { rule.matching(own) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(service: Service, family: Family, dialect: Dialect) -> Vec<Match> {
+        service.limit(Rule::new(), family, dialect).matches
+    }
+
+    fn tcp(from: u16, to: u16) -> Service {
+        Service::Ports { protocol: PortProtocol::Tcp, source: None, destination: PortRange::new(from, to) }
+    }
+
+    /// nova 93.
+    #[test]
+    fn types_of_icmp_are_matched_with_their_code() {
+        let icmp = |kind, code| Service::Icmp { kind, code };
+        assert_eq!(limited(icmp(None, None), Family::Ipv4, Dialect::Nova), []);
+        let plain = Match::Icmp(Not::is(IcmpType::new(123)));
+        assert_eq!(limited(icmp(Some(123), None), Family::Ipv4, Dialect::Nova), [plain]);
+        let six = Match::Icmp6(Not::is(IcmpType::with_code(123, 45)));
+        assert_eq!(limited(icmp(Some(123), Some(45)), Family::Ipv6, Dialect::Nova), [six]);
+        assert_eq!(icmp(None, None).limit(Rule::new(), Family::Ipv6, Dialect::Nova), Rule::new().icmpv6());
+    }
+
+    /// nova 94.
+    #[test]
+    fn one_port_is_the_protocols_match_and_several_are_multiport() {
+        assert_eq!(tcp(123, 123).limit(Rule::new(), Family::Ipv4, Dialect::Nova), Rule::new().tcp().dport(123));
+        let range =
+            |side| Match::Multiport(Multiport { side, negated: false, ports: vec![PortRange::new(123, 456).unwrap()] });
+        let destination = range(MultiportSide::Destination);
+        assert_eq!(limited(tcp(123, 456), Family::Ipv4, Dialect::Nova), std::slice::from_ref(&destination));
+        let own = Match::Tcp(Default::default());
+        assert_eq!(limited(tcp(123, 456), Family::Ipv4, Dialect::Neutron), [own.clone(), destination.clone()]);
+        let both = Service::Ports {
+            protocol: PortProtocol::Tcp,
+            source: PortRange::new(123, 456),
+            destination: PortRange::new(123, 456),
+        };
+        let source = range(MultiportSide::Source);
+        assert_eq!(limited(both, Family::Ipv6, Dialect::Neutron), [own, source, destination]);
+    }
+
+    /// Its own match has no ports in the kernel's tables.
+    #[test]
+    fn a_port_of_udp_lite_is_multiport() {
+        let lite =
+            Service::Ports { protocol: PortProtocol::UdpLite, source: None, destination: Some(PortRange::single(9)) };
+        assert!(matches!(limited(lite, Family::Ipv4, Dialect::Neutron)[..], [Match::Multiport(_)]));
+        assert_eq!(lite.limit(Rule::new(), Family::Ipv4, Dialect::Nova).protocol, Some(Not::is(Protocol::UDPLITE)));
+    }
+
+    #[test]
+    fn protocols_are_of_their_family() {
+        assert!(!Service::Protocol(Protocol::ICMP).is_of(Family::Ipv6));
+        assert!(!Service::Protocol(Protocol::ICMPV6).is_of(Family::Ipv4));
+        assert!(Service::Any.is_of(Family::Ipv6) && tcp(1, 2).is_of(Family::Ipv4));
+    }
+}
