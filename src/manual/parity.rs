@@ -256,3 +256,27 @@
 //!   [`bridge`](crate::virt_firewall::ports::bridge) answers whoever asks.
 //! - **Unused groups.** neutron forgets their rules and members; we keep what the agent told until it says otherwise, and the kernel has
 //!   none of it.
+//!
+//! # The firewall of instances
+//!
+//! - **Given, not asked.** nova's driver asks the database for rules and members while it works (1062314); ours is given them.
+//! - **Who is computed.** nova computes every instance of the host for each group that changes (7.17); we compute those that
+//!   use it, and with a chain for each list of groups none.
+//! - **Source groups.** One rule for each address of each member in each chain, IPv4 only (7.17, 7.20); ours is one set of a
+//!   group and family, whose differences are sent.
+//! - **Prepared again.** nova adds what is new behind the drop at the end (7.19); the chain is replaced here, in place.
+//! - **ICMPv6.** nova drops type and code of a rule, which opens more than was asked for (7.20); they are matched.
+//! - **Family.** A group rule without a prefix is IPv4 in nova; it is of both families here, unless it names a type of ICMP or
+//!   ICMPv6. One with neither prefix nor group is no rule in nova, and rejected by name here.
+//! - **DHCP.** nova's two rules for requests are never removed (7.28); they go with the last instance that needs them. Where a
+//!   subnet of IPv6 has a DHCP server, there is the same for DHCPv6.
+//! - **Without IPv6** nova lets all of it reach the instances (7.20); here none does.
+//! - **Link-local addresses** meet no instance's chain in nova; they do with the option `link_local`, the default in the native
+//!   layout. nova's dumps do not have it.
+//! - **An unknown instance** is a `KeyError` on refresh (7.21); it is an error with a type here. To end one is no error in both.
+//! - **Bad rules.** One stops the update of all (7.5), and a line break in one is more rules (7.22); here it is left out by name.
+//! - **A refusal** by the kernel is told to the caller and made good with the next change; nova takes it for done (7.4).
+//! - **Names.** An identifier that is too long for its chain is refused; nothing is cut.
+//! - **`apply_instance_filter`** does nothing in nova; here it makes sure.
+//! - **Restart.** As all of nova's changes are deferred at its start when `defer_iptables_apply` says so (7.14), a driver sends
+//!   nothing before its first operation, so that a deferral around all of them replaces the predecessor at once.

@@ -177,6 +177,13 @@ impl Model {
         self.naming.component.as_ref()
     }
 
+    /// The longest that the own part of a wrapped chain's name can be, in bytes.
+    #[must_use]
+    pub fn wrapped_name_max(&self) -> usize {
+        let component = self.component().map_or(0, |component| component.as_str().len() + 1);
+        self.naming.max.saturating_sub(component)
+    }
+
     /// The same with some of its tables only.
     pub(crate) fn only(&self, keep: impl Fn(TableId) -> bool) -> Self {
         let mut part = Self::empty((*self.naming).clone(), self.skeleton, self.ipv6);

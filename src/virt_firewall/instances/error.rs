@@ -1,0 +1,64 @@
+//! Why an operation on instances did not take effect.
+//!
+//! Owns: the error that all drivers share.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use super::instance::{InstanceError, InstanceId};
+use crate::name::NameError;
+use crate::writer::WriteError;
+
+/// Why an operation did not take effect, or only a part of it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// It was not prepared, or is unfiltered again.
+    #[error("instance {0} is not known: it was not prepared")]
+    UnknownInstance(InstanceId),
+    /// It cannot be firewalled as it is described.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
+    /// Its chain's name does not fit.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Its chain's name is too long. It is not cut, or two instances could have one chain.
+    #[error("instance {instance}: its chain's name is {length} bytes long, {max} is the most for this component")]
+    ChainName {
+        /// The instance.
+        instance: InstanceId,
+        /// The length of `inst-<id>`.
+        length: usize,
+        /// The most.
+        max: usize,
+    },
+    /// A member of a group that is no host.
+    #[error("{0} is no address that a member of a group can have")]
+    Member(IpAddr),
+    /// Changes that had no effect. They are tried again with the next one.
+    #[error("{}", List(.0))]
+    Refused(Vec<Refusal>),
+}
+
+/// A change that had no effect.
+#[derive(Debug, Clone, Error)]
+#[error("{what}: {why}")]
+pub struct Refusal {
+    /// What was to change.
+    pub what: String,
+    /// Why it did not.
+    pub why: WriteError,
+}
+
+struct List<'a>(&'a [Refusal]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, refusal) in self.0.iter().enumerate() {
+            write!(f, "{}{refusal}", if number == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}

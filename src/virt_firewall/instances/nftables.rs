@@ -1,0 +1,405 @@
+//! The driver that has a writer.
+//!
+//! Owns: the writer, what is wanted, which keys are owed to the kernel, deferrals.
+//! Never: waits for the kernel while it holds a lock of its own; removes what an earlier run left before the first change
+//! of this one.
+//!
+//! An operation changes the state, computes the units that follow and submits them while it has the lock, so that the
+//! writer gets them in the order of the states. It waits afterwards, with others, for a transaction that may be the same.
+//!
+//! A new process that prepares all its instances in one [`Deferral`](super::Deferral) finds those of its predecessor, and
+//! replaces them in one transaction: no instance is open meanwhile.
+//!
+//! Invariant: keys of a change that was refused are owed, and are submitted whole before the next change.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnetwork::IpNetwork;
+
+use super::driver::FirewallDriver;
+use super::error::{DriverError, Refusal};
+use super::instance::{Instance, InstanceId, chain_name};
+use super::options::Options;
+use super::provider::ProviderRule;
+use super::rules::{self, FALLBACK};
+use super::state::{Key, State, of_group};
+use crate::apply::Report;
+use crate::kernel::{Kernel, Live};
+use crate::manager::Manager;
+use crate::rule::Family;
+use crate::virt_firewall::group::{Direction, GroupId, Remote, SecurityGroup};
+use crate::virt_firewall::groups::Effect;
+use crate::virt_firewall::input::{Rejected, TenantRule, Why};
+use crate::wrap::ModelError;
+use crate::writer::{Change, Hold, Pace, Submission, Ticket, WriteError, Writer};
+
+/// Firewalls instances by nftables. Each operation has a form that returns [`Tickets`], for callers who do not want to
+/// wait; the trait's form waits.
+pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
+    writer: Writer<Key, K>,
+    options: Options,
+    /// The longest name of a wrapped chain.
+    room: usize,
+    state: Mutex<State>,
+    owed: Arc<Mutex<BTreeSet<Key>>>,
+    deferred: Mutex<Deferred<K>>,
+}
+
+struct Deferred<K> {
+    holds: Vec<Hold<Key, K>>,
+    tickets: Tickets,
+}
+
+/// The outcomes of an operation's changes, now or later.
+#[derive(Debug, Default)]
+#[must_use = "changes are done whether or not somebody waits, but only the tickets tell of a failure"]
+pub struct Tickets(Vec<(String, Ticket)>);
+
+impl Tickets {
+    /// Waits for all of them. Each transaction has one report, however many of the changes were in it.
+    ///
+    /// # Errors
+    /// [`DriverError::Refused`] names those that had no effect.
+    pub fn wait(self) -> Result<Vec<Arc<Report>>, DriverError> {
+        let (mut reports, mut refused): (Vec<Arc<Report>>, _) = (Vec::new(), Vec::new());
+        for (what, ticket) in self.0 {
+            match ticket.wait() {
+                Ok(report) if reports.iter().any(|other| Arc::ptr_eq(other, &report)) => {}
+                Ok(report) => reports.push(report),
+                Err(why) => refused.push(Refusal { what, why }),
+            }
+        }
+        if refused.is_empty() { Ok(reports) } else { Err(DriverError::Refused(refused)) }
+    }
+}
+
+/// What a driver has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// How often the rules of an instance were computed.
+    pub computed: u64,
+}
+
+/// Nothing panics while one of the locks is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
+    /// Starts a driver. Nothing is sent before the first operation. The manager's model has a component and both families.
+    ///
+    /// # Errors
+    /// Those of starting a thread; a model that does not fit is one of invalid input.
+    pub fn start(mut manager: Manager<K>, options: Options, pace: Pace) -> std::io::Result<Self> {
+        let model = manager.model_mut();
+        let mut declare = || -> Result<(), ModelError> {
+            for family in Family::BOTH {
+                let table = model.table_mut(family, rules::filter(family).kind)?;
+                table.add_chain(FALLBACK)?;
+                table.replace_chain(FALLBACK, [crate::rule::Rule::new().discard()])?;
+            }
+            Ok(())
+        };
+        declare().map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+        let room = manager.model().wrapped_name_max();
+        let owed = if options.provider { BTreeSet::from([Key::Provider]) } else { BTreeSet::new() };
+        Ok(Self {
+            writer: Writer::start(manager, pace)?,
+            state: Mutex::new(State::new(options.clone())),
+            options,
+            room,
+            owed: Arc::new(Mutex::new(owed)),
+            deferred: Mutex::new(Deferred { holds: Vec::new(), tickets: Tickets::default() }),
+        })
+    }
+
+    /// How it filters.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> Stats {
+        Stats { computed: lock(&self.state).computed }
+    }
+
+    /// Lets the manager be looked at, or its model be changed beside the instances, between two transactions.
+    ///
+    /// # Errors
+    /// [`WriteError::Stopped`].
+    pub fn visit<R: Send + 'static>(
+        &self,
+        visit: impl FnOnce(&mut Manager<K>) -> R + Send + 'static,
+    ) -> Result<R, WriteError> {
+        self.writer.visit(visit)
+    }
+
+    /// Finishes what was submitted and gives the manager back, with what it applied; `None` after a panic.
+    pub fn stop(self) -> Option<Manager<K>> {
+        let Self { writer, .. } = self;
+        writer.stop()
+    }
+
+    /// [`FirewallDriver::prepare_instance_filter`].
+    ///
+    /// # Errors
+    /// [`DriverError`] for an instance that cannot be firewalled as it is described; what is known of it stays.
+    pub fn prepare(&self, instance: &Instance) -> Result<Tickets, DriverError> {
+        instance.check()?;
+        instance.chain()?;
+        let length = chain_name(&instance.id).len() - 1;
+        if length > self.room {
+            return Err(DriverError::ChainName { instance: instance.id.clone(), length, max: self.room });
+        }
+        let mut state = lock(&self.state);
+        let effect = state.put(instance.clone());
+        self.together(&mut state, effect)
+    }
+
+    /// [`FirewallDriver::unfilter_instance`].
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare), of instances that use the same groups.
+    pub fn unfilter(&self, instance: &InstanceId) -> Result<Tickets, DriverError> {
+        let mut state = lock(&self.state);
+        let Some((_, mut effect)) = state.remove(instance) else {
+            log::info!("instance {instance} is not filtered");
+            return Ok(Tickets::default());
+        };
+        // It goes between its groups' changes like one that is made anew.
+        effect.owners.insert(instance.clone());
+        self.together(&mut state, effect)
+    }
+
+    /// [`FirewallDriver::refresh_instance_security_rules`].
+    ///
+    /// # Errors
+    /// [`DriverError::UnknownInstance`].
+    pub fn change_groups(&self, id: &InstanceId, groups: &[GroupId]) -> Result<Tickets, DriverError> {
+        let mut state = lock(&self.state);
+        let known = state.instance(id).ok_or_else(|| DriverError::UnknownInstance(id.clone()))?;
+        let instance = Instance { groups: groups.to_vec(), ..(**known).clone() };
+        let effect = state.put(instance);
+        self.together(&mut state, effect)
+    }
+
+    /// The group has these rules from now on; a rule for [`Remote::Any`] is for everybody.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare), of instances that use the group.
+    pub fn put_group(&self, group: SecurityGroup) -> Result<Tickets, DriverError> {
+        let mut state = lock(&self.state);
+        let effect = state.groups.put(group);
+        self.each(&mut state, effect)
+    }
+
+    /// Nothing is known of the group's rules any more, so it allows nothing. Its members stay, for rules that name it.
+    ///
+    /// # Errors
+    /// As [`put_group`](Self::put_group).
+    pub fn remove_group(&self, group: &GroupId) -> Result<Tickets, DriverError> {
+        let mut state = lock(&self.state);
+        let effect = state.groups.remove(group);
+        self.each(&mut state, effect)
+    }
+
+    /// These come into the group and those leave it; the work follows their number.
+    ///
+    /// # Errors
+    /// [`DriverError::Member`].
+    pub fn change_members(&self, group: &GroupId, add: &[IpAddr], remove: &[IpAddr]) -> Result<Tickets, DriverError> {
+        let add = hosts(add)?;
+        let mut state = lock(&self.state);
+        let effect = state.groups.change_members(group, add, remove.iter().map(|address| IpNetwork::from(*address)));
+        self.each(&mut state, effect)
+    }
+
+    /// [`FirewallDriver::refresh_security_group_members`].
+    ///
+    /// # Errors
+    /// [`DriverError::Member`].
+    pub fn put_members(&self, group: &GroupId, members: &[IpAddr]) -> Result<Tickets, DriverError> {
+        let members = hosts(members)?;
+        let mut state = lock(&self.state);
+        let wanted: BTreeSet<_> = members.iter().collect();
+        let gone: Vec<_> = state.groups.members(group).filter(|member| !wanted.contains(member)).collect();
+        let effect = state.groups.change_members(group, members, gone);
+        self.each(&mut state, effect)
+    }
+
+    /// [`FirewallDriver::refresh_provider_fw_rules`].
+    pub fn put_provider_rules(&self, rules: &[ProviderRule]) -> Tickets {
+        let mut state = lock(&self.state);
+        state.set_provider(rules);
+        self.pay(&mut state);
+        Tickets(self.submit(vec![state.provider_change()]).into_iter().collect())
+    }
+
+    /// Submits all that follows from a change of one instance in one piece.
+    fn together(&self, state: &mut State, effect: Effect<InstanceId>) -> Result<Tickets, DriverError> {
+        self.pay(state);
+        let mut changes: Vec<_> = effect.before.into_iter().map(of_group).collect();
+        for owner in &effect.owners {
+            changes.push(state.instance_change(owner)?);
+        }
+        changes.extend(effect.after.into_iter().map(of_group));
+        Ok(Tickets(self.submit(changes).into_iter().collect()))
+    }
+
+    /// Submits what follows from a change of a group piece by piece, so that one instance keeps no other from it; unless
+    /// somebody is at the kernel just now, it is one transaction.
+    fn each(&self, state: &mut State, effect: Effect<InstanceId>) -> Result<Tickets, DriverError> {
+        let _one = self.writer.hold();
+        self.pay(state);
+        let mut tickets: Vec<_> = self.submit(effect.before.into_iter().map(of_group).collect()).into_iter().collect();
+        for owner in &effect.owners {
+            tickets.extend(self.submit(vec![state.instance_change(owner)?]));
+        }
+        tickets.extend(self.submit(effect.after.into_iter().map(of_group).collect()));
+        Ok(Tickets(tickets))
+    }
+
+    /// Submits changes whose keys are owed when they are refused.
+    fn submit(&self, changes: Vec<Change<Key>>) -> Option<(String, Ticket)> {
+        let keys: BTreeSet<Key> = changes.iter().map(|change| change.key().clone()).collect();
+        // Of several, the instance says most.
+        let what = keys.last()?.to_string();
+        let owed = Arc::clone(&self.owed);
+        let submission = Submission::new(changes).after(move |outcome| {
+            if outcome.is_err() {
+                lock(&owed).extend(keys);
+            }
+        });
+        Some((what, self.writer.submit(submission)))
+    }
+
+    /// Submits what is owed: what is to stand in the order of keys, and in reverse order what is to go.
+    fn pay(&self, state: &mut State) {
+        let owed = std::mem::take(&mut *lock(&self.owed));
+        let mut going = Vec::new();
+        for key in owed {
+            match state.whole(&key) {
+                Ok(changes) if matches!(changes.as_slice(), [Change::Remove(_)]) => going.push(changes),
+                Ok(changes) => drop(self.submit(changes)),
+                Err(error) => log::warn!("{key}: {error}"),
+            }
+        }
+        for changes in going.into_iter().rev() {
+            drop(self.submit(changes));
+        }
+    }
+
+    /// Waits, unless applying is deferred.
+    fn settle(&self, tickets: Tickets) -> Result<(), DriverError> {
+        let mut deferred = lock(&self.deferred);
+        if deferred.holds.is_empty() {
+            drop(deferred);
+            return tickets.wait().map(drop);
+        }
+        deferred.tickets.0.extend(tickets.0);
+        Ok(())
+    }
+}
+
+fn hosts(members: &[IpAddr]) -> Result<Vec<IpNetwork>, DriverError> {
+    let host = |member: &IpAddr| {
+        if member.is_unspecified() { Err(DriverError::Member(*member)) } else { Ok(IpNetwork::from(*member)) }
+    };
+    members.iter().map(host).collect()
+}
+
+impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
+    fn setup_basic_filtering(&self, instance: &Instance) -> Result<(), DriverError> {
+        instance.check()?;
+        self.pay(&mut lock(&self.state));
+        Ok(())
+    }
+
+    fn prepare_instance_filter(&self, instance: &Instance) -> Result<(), DriverError> {
+        self.settle(self.prepare(instance)?)
+    }
+
+    fn apply_instance_filter(&self, id: &InstanceId) -> Result<(), DriverError> {
+        let mut state = lock(&self.state);
+        if state.instance(id).is_none() {
+            return Err(DriverError::UnknownInstance(id.clone()));
+        }
+        self.pay(&mut state);
+        let change = state.instance_change(id)?;
+        let tickets = Tickets(self.submit(vec![change]).into_iter().collect());
+        drop(state);
+        self.settle(tickets)
+    }
+
+    fn unfilter_instance(&self, instance: &Instance) -> Result<(), DriverError> {
+        self.settle(self.unfilter(&instance.id)?)
+    }
+
+    fn instance_filter_exists(&self, instance: &Instance) -> Result<bool, DriverError> {
+        let name = chain_name(&instance.id);
+        let look = move |manager: &mut Manager<K>| {
+            let tables = Family::BOTH.map(|family| manager.model().table(family, rules::filter(family).kind));
+            tables.into_iter().all(|table| table.is_some_and(|table| table.has_chain(name.as_str())))
+        };
+        let refused = |why| DriverError::Refused(vec![Refusal { what: format!("instance {}", instance.id), why }]);
+        self.visit(look).map_err(refused)
+    }
+
+    fn refresh_instance_security_rules(&self, id: &InstanceId, groups: &[GroupId]) -> Result<(), DriverError> {
+        self.settle(self.change_groups(id, groups)?)
+    }
+
+    fn refresh_security_group_rules(
+        &self,
+        group: &GroupId,
+        rules: &[TenantRule<'_>],
+    ) -> Result<Vec<Rejected>, DriverError> {
+        let (mut typed, mut rejected) = (Vec::new(), Vec::new());
+        for TenantRule { id, input } in rules {
+            match input.check(group, id) {
+                // nova has no rule for everybody without a prefix that says so.
+                Ok(rule) if rule.remote == Remote::Any && rule.direction == Direction::Ingress => {
+                    rejected.push(Rejected { group: group.clone(), rule: id.clone(), why: Why::NoRemote });
+                }
+                Ok(rule) => typed.push(rule),
+                Err(rule) => rejected.push(rule),
+            }
+        }
+        self.settle(self.put_group(SecurityGroup::new(group.clone(), typed))?)?;
+        Ok(rejected)
+    }
+
+    fn refresh_security_group_members(&self, group: &GroupId, members: &[IpAddr]) -> Result<(), DriverError> {
+        self.settle(self.put_members(group, members)?)
+    }
+
+    fn refresh_provider_fw_rules(&self, rules: &[ProviderRule]) -> Result<(), DriverError> {
+        self.settle(self.put_provider_rules(rules))
+    }
+
+    fn filter_defer_apply_on(&self) {
+        lock(&self.deferred).holds.push(self.writer.hold());
+    }
+
+    fn filter_defer_apply_off(&self) -> Result<(), DriverError> {
+        let mut deferred = lock(&self.deferred);
+        let last = deferred.holds.pop();
+        if !deferred.holds.is_empty() {
+            return Ok(());
+        }
+        let tickets = std::mem::take(&mut deferred.tickets);
+        drop(deferred);
+        drop(last);
+        tickets.wait().map(drop)
+    }
+}
+
+impl<K: Kernel + Send + 'static> fmt::Debug for NftablesFirewallDriver<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NftablesFirewallDriver").field("options", &self.options).finish_non_exhaustive()
+    }
+}
