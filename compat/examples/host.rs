@@ -76,6 +76,7 @@ pub(crate) fn run(layout: Layout) -> Done<Vec<String>> {
     let group = GroupId::new("web")?;
     let instances = [instance(1, 0)?, instance(2, 0)?, instance(3, 1)?];
     for instance in &instances {
+        firewall.setup_basic_filtering(instance)?;
         firewall.prepare_instance_filter(instance)?;
         firewall.apply_instance_filter(&instance.id)?;
     }
@@ -132,7 +133,7 @@ fn firewall(host: &Namespace, layout: Layout) -> Done<NftablesFirewallDriver> {
     let model = Model::builder().component("nova-compute".parse()?).profile(Profile::Nova).build()?;
     let options = instances::Options::of(&layout);
     let manager = Manager::with_kernel_and_layout(model, Live::open_in(host)?, layout);
-    Ok(NftablesFirewallDriver::start(manager, options, Pace::default())?)
+    Ok(NftablesFirewallDriver::start(manager, Live::open_in(host)?, options, Pace::default())?)
 }
 
 fn gateway(network: u8) -> Ipv4Addr {
@@ -162,7 +163,7 @@ fn instance(number: u8, network: u8) -> Done<Instance> {
     };
     let interface = Interface {
         device: InterfaceName::new(&format!("tap{number}"))?,
-        mac: MacAddress([0xfa, 0x16, 0x3e, 0, 0, number]),
+        mac: mac(number),
         network: instances::Network { subnets: vec![subnet] },
     };
     let (id, groups) = (number.to_string().parse()?, vec![GroupId::new("web")?]);
@@ -175,10 +176,15 @@ fn rule(protocol: &'static str, port: Option<i64>) -> Done<TenantRule<'static>> 
     Ok(TenantRule { id: RuleId::new(protocol)?, input })
 }
 
-/// A machine with one interface, whose other end is a device of the host.
+fn mac(instance: u8) -> MacAddress {
+    MacAddress([0xfa, 0x16, 0x3e, 0, 0, instance])
+}
+
+/// A machine with one interface, whose other end is a device of the host, and a tap has its instance's number.
 fn machine(host: &Namespace, device: &str, address: Ipv4Addr, gateway: Option<Ipv4Addr>) -> Done<Namespace> {
     let machine = Namespace::fresh()?;
-    let peer = Peer { name: InterfaceName::new("eth0")?, namespace: Some(machine.clone()), mac: None, mtu: None };
+    let mac = device.strip_prefix("tap").and_then(|number| number.parse().ok()).map(mac);
+    let peer = Peer { name: InterfaceName::new("eth0")?, namespace: Some(machine.clone()), mac, mtu: None };
     let mut rtnl = Rtnl::open_in(host)?;
     rtnl.add_link(&NewLink::new(InterfaceName::new(device)?, Kind::Veth(peer)))?;
     let link = rtnl.require_link(&InterfaceName::new(device)?)?;

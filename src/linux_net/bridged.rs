@@ -261,22 +261,22 @@ fn named(key: MetaKey, name: &InterfaceName) -> [Expr; 2] {
 }
 
 /// Some bytes of a header, compared.
-pub(super) fn field<const N: usize>(base: PayloadBase, offset: u32, op: CmpOp, value: [u8; N]) -> [Expr; 2] {
+pub(crate) fn field<const N: usize>(base: PayloadBase, offset: u32, op: CmpOp, value: [u8; N]) -> [Expr; 2] {
     #[allow(clippy::cast_possible_truncation, reason = "no more than a register's 16 bytes")]
     let len = N as u32;
     [Payload::Load { dreg: Register::R1, base, offset, len }.into(), compare(op, value)]
 }
 
 /// The protocol in the Ethernet header, which of a tagged frame is the tag's, as for ebtables.
-pub(super) fn ethertype(number: u16) -> [Expr; 2] {
+pub(crate) fn ethertype(number: u16) -> [Expr; 2] {
     field(PayloadBase::Link, 12, CmpOp::Eq, number.to_be_bytes())
 }
 
 /// Compares what the expression before loaded.
-pub(super) fn compare<const N: usize>(op: CmpOp, value: [u8; N]) -> Expr {
+pub(crate) fn compare<const N: usize>(op: CmpOp, value: [u8; N]) -> Expr {
     Cmp { sreg: Register::R1, op, data: Data::from(value) }.into()
 }
 
-pub(super) fn verdict(verdict: Verdict) -> Expr {
+pub(crate) fn verdict(verdict: Verdict) -> Expr {
     Immediate { dreg: Register::VERDICT, data: Operand::Verdict(verdict) }.into()
 }

@@ -21,7 +21,7 @@
 
 pub mod announce;
 pub mod bridge;
-mod bridged;
+pub(crate) mod bridged;
 pub mod daemon;
 pub mod device;
 pub mod dhcpbridge;

@@ -280,3 +280,11 @@
 //! - **`apply_instance_filter`** does nothing in nova; here it makes sure.
 //! - **Restart.** As all of nova's changes are deferred at its start when `defer_iptables_apply` says so (7.14), a driver sends
 //!   nothing before its first operation, so that a deferral around all of them replaces the predecessor at once.
+//! - **Spoofing.** nova has libvirt write a filter for each interface; ours is one table of fixed rules with sets. It holds
+//!   what nova's filters say for IPv4 and ARP, the same for IPv6 and its neighbour messages, and drops answers of other DHCP
+//!   servers and advertisements of other routers, which nova's filters only do not mention.
+//! - **Other protocols.** libvirt's filters let frames pass that are neither ARP nor IP, and so anything behind a VLAN tag; of
+//!   those only RARP passes here.
+//! - **No address.** To an interface that has none nova lets everything through, as no rule leads to its chain; here it is DHCP and
+//!   the discovery of neighbours. What is sent to one host has to be for an address of it.
+//! - **Filters in use** are tried again by nova up to 30 times (6.5.105) and collide by name (6.5.106); elements do neither.

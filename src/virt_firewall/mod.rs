@@ -13,6 +13,7 @@
 //! | [`ports`] | the firewall of ports, as neutron has it |
 //! | [`instances`] | the firewall of nova-compute |
 //! | [`service`] | protocol, ports and ICMP types of a rule |
+//! | `spoofing` | instances held to their addresses, on the bridge |
 //!
 //! Invariant: a rule that is rejected is left out and reported; it never keeps another one from its effect.
 
@@ -24,6 +25,7 @@ pub mod input;
 pub mod instances;
 pub mod ports;
 pub mod service;
+mod spoofing;
 
 pub use group::{Direction, GroupId, GroupRule, Remote, RuleId, SecurityGroup};
 pub use groups::Form;

@@ -51,7 +51,7 @@ fn a_restart_leaves_no_instance_open() {
     driver.prepare_instance_filter(&small("2", "10.0.0.2", &[])).unwrap();
     drop(driver.stop());
     let before = kernel.stats().commits;
-    let driver = crate::driver(kernel.connect(), Layout::Iptables, Options::nova());
+    let driver = crate::driver(kernel.connect(), kernel.connect(), Layout::Iptables, Options::nova());
     let deferral = Deferral::begin(&driver);
     driver.prepare_instance_filter(&small("1", "10.0.0.1", &[])).unwrap();
     assert_eq!(kernel.stats().commits, before);
@@ -83,7 +83,7 @@ fn applying_can_be_deferred() {
 /// 81, and 84 to 88.
 #[test]
 fn an_instance_has_a_chain_and_jumps_to_it() {
-    let (driver, kernel) = fake(Options::nova());
+    let (driver, kernel) = fake(Options { anti_spoofing: false, ..Options::nova() });
     let mixed = instance(
         "myinst",
         vec![
@@ -372,7 +372,7 @@ fn what_was_refused_comes_with_the_next_change() {
     let kernel = Fake::new();
     let mut own_kernel = kernel.connect();
     own_kernel.fail_next(1, nftwrap::kernel::Errno::NOMEM);
-    let driver = crate::driver(own_kernel, Layout::Iptables, Options::nova());
+    let driver = crate::driver(own_kernel, kernel.connect(), Layout::Iptables, Options::nova());
     let error = driver.prepare_instance_filter(&small("1", "10.0.0.1", &["web"])).unwrap_err();
     let DriverError::Refused(refused) = &error else { panic!("{error}") };
     assert_eq!((refused.len(), &*refused[0].what), (1, "instance 1"));

@@ -21,7 +21,7 @@ impl Host {
     /// A compute host with its bridge plugged.
     fn new(options: Options) -> Option<Self> {
         let lab = Lab::new(TOOLS)?;
-        let driver = driver(lab.kernel(), Layout::Iptables, options);
+        let driver = driver(lab.kernel(), lab.kernel(), Layout::Iptables, options);
         let bridge = "br100".parse().unwrap();
         let host = nova_network::Options::for_host([192, 168, 1, 90].into());
         driver
@@ -109,7 +109,7 @@ fn three_components_share_a_host() {
         manager.apply().unwrap();
         manager
     });
-    let firewall = driver(lab.kernel(), Layout::Iptables, Options::nova());
+    let firewall = driver(lab.kernel(), lab.kernel(), Layout::Iptables, Options::nova());
     firewall.prepare_instance_filter(&first(&[])).unwrap();
     let (shown, wanted) = (read(&lab.stock_save("iptables-save")), read(&golden("5.9.v4")));
     for ((_, chain), rules) in &wanted {

@@ -28,6 +28,7 @@ mod lab;
 
 mod behaviours;
 mod dumps;
+mod spoofing;
 
 use std::net::IpAddr;
 
@@ -44,14 +45,20 @@ fn model() -> Model {
     Model::builder().component("nova-compute".parse().unwrap()).profile(Profile::Nova).eager(true).build().unwrap()
 }
 
-fn driver<K: Kernel + Send + 'static>(kernel: K, layout: Layout, options: Options) -> NftablesFirewallDriver<K> {
-    NftablesFirewallDriver::start(Manager::with_kernel_and_layout(model(), kernel, layout), options, Pace::default())
-        .unwrap()
+/// With two ways to one kernel.
+fn driver<K: Kernel + Send + 'static>(
+    kernel: K,
+    bridge: K,
+    layout: Layout,
+    options: Options,
+) -> NftablesFirewallDriver<K> {
+    let manager = Manager::with_kernel_and_layout(model(), kernel, layout);
+    NftablesFirewallDriver::start(manager, bridge, options, Pace::default()).unwrap()
 }
 
 fn fake(options: Options) -> (NftablesFirewallDriver<Fake>, Fake) {
     let kernel = Fake::new();
-    (driver(kernel.connect(), Layout::Iptables, options), kernel)
+    (driver(kernel.connect(), kernel.connect(), Layout::Iptables, options), kernel)
 }
 
 fn id(text: &str) -> InstanceId {

@@ -35,13 +35,13 @@ use crate::writer::Pace;
 /// [`apply_instance_filter`]: Self::apply_instance_filter
 pub trait FirewallDriver: fmt::Debug + Send + Sync {
     /// Holds what the instance sends to its addresses, for the interfaces given and no others, so that one that is plugged
-    /// later can come alone.
+    /// later can come alone. No deferral delays it.
     ///
     /// # Errors
     /// [`DriverError`]; so do the other methods.
     fn setup_basic_filtering(&self, instance: &Instance) -> Result<(), DriverError>;
 
-    /// Sets up everything for an instance, in place of what it had.
+    /// Sets up everything for an instance, in place of what it had. Interfaces that it had and has not are forgotten.
     ///
     /// # Errors
     /// As [`setup_basic_filtering`](Self::setup_basic_filtering).
@@ -229,7 +229,7 @@ pub fn load_driver(name: &str, settings: Settings) -> Result<Box<dyn FirewallDri
             let Settings { component, layout, options, pace } = settings;
             let model = Model::builder().component(component).profile(Profile::Nova).build()?;
             let manager = Manager::with_kernel_and_layout(model, Live::open()?, layout);
-            Ok(Box::new(NftablesFirewallDriver::start(manager, options, pace)?))
+            Ok(Box::new(NftablesFirewallDriver::start(manager, Live::open()?, options, pace)?))
         }
         "noop" => Ok(Box::new(NoopFirewallDriver)),
         other => Err(LoadError::Unknown(other.chars().take(64).flat_map(char::escape_default).collect())),

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use super::instance::{InstanceError, InstanceId};
+use crate::linux_net::BridgeError;
 use crate::name::NameError;
 use crate::writer::WriteError;
 
@@ -24,6 +25,9 @@ pub enum DriverError {
     /// Its chain's name does not fit.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The rules that hold an instance to its addresses.
+    #[error(transparent)]
+    Spoofing(#[from] BridgeError),
     /// Its chain's name is too long. It is not cut, or two instances could have one chain.
     #[error("instance {instance}: its chain's name is {length} bytes long, {max} is the most for this component")]
     ChainName {

@@ -3,6 +3,7 @@
 //! Owns: the writer, what is wanted, which keys are owed to the kernel, deferrals.
 //! Never: waits for the kernel while it holds a lock of its own; removes what an earlier run left before the first change
 //! of this one.
+//! Never: forgets about spoofing while rules are deferred: the table of the bridge family is changed at once.
 //!
 //! An operation changes the state, computes the units that follow and submits them while it has the lock, so that the
 //! writer gets them in the order of the states. It waits afterwards, with others, for a transaction that may be the same.
@@ -29,10 +30,12 @@ use super::state::{Key, State, of_group};
 use crate::apply::Report;
 use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
+use crate::name::InterfaceName;
 use crate::rule::Family;
 use crate::virt_firewall::group::{Direction, GroupId, Remote, SecurityGroup};
 use crate::virt_firewall::groups::Effect;
 use crate::virt_firewall::input::{Rejected, TenantRule, Why};
+use crate::virt_firewall::spoofing::{Rights, Spoofing};
 use crate::wrap::ModelError;
 use crate::writer::{Change, Hold, Pace, Submission, Ticket, WriteError, Writer};
 
@@ -46,6 +49,8 @@ pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
     state: Mutex<State>,
     owed: Arc<Mutex<BTreeSet<Key>>>,
     deferred: Mutex<Deferred<K>>,
+    /// `None` when it is off.
+    spoofing: Option<Mutex<Spoofing<K>>>,
 }
 
 struct Deferred<K> {
@@ -84,17 +89,22 @@ pub struct Stats {
     pub computed: u64,
 }
 
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+}
+
 /// Nothing panics while one of the locks is held.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
-    /// Starts a driver. Nothing is sent before the first operation. The manager's model has a component and both families.
+    /// Starts a driver. Nothing is sent before the first operation. The manager's model has a component and both families;
+    /// `bridge` is another way to the same kernel, for the rules against spoofing.
     ///
     /// # Errors
     /// Those of starting a thread; a model that does not fit is one of invalid input.
-    pub fn start(mut manager: Manager<K>, options: Options, pace: Pace) -> std::io::Result<Self> {
+    pub fn start(mut manager: Manager<K>, bridge: K, options: Options, pace: Pace) -> std::io::Result<Self> {
         let model = manager.model_mut();
         let mut declare = || -> Result<(), ModelError> {
             for family in Family::BOTH {
@@ -104,12 +114,15 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             }
             Ok(())
         };
-        declare().map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+        declare().map_err(invalid)?;
+        let component = manager.model().component().ok_or_else(|| invalid("a model without a component"))?;
+        let spoofing = Spoofing::new(bridge, component).map_err(invalid)?;
         let room = manager.model().wrapped_name_max();
         let owed = if options.provider { BTreeSet::from([Key::Provider]) } else { BTreeSet::new() };
         Ok(Self {
             writer: Writer::start(manager, pace)?,
             state: Mutex::new(State::new(options.clone())),
+            spoofing: options.anti_spoofing.then(|| Mutex::new(spoofing)),
             options,
             room,
             owed: Arc::new(Mutex::new(owed)),
@@ -293,6 +306,23 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         }
     }
 
+    fn rights(&self, instance: &Instance) -> Rights {
+        Rights { is_vpn: instance.is_vpn, ipv6: self.options.ipv6 }
+    }
+
+    /// Forgets devices of an instance in the rules against spoofing.
+    fn release(&self, devices: &BTreeSet<InterfaceName>) -> Result<(), DriverError> {
+        if let Some(spoofing) = self.spoofing.as_ref().filter(|_| !devices.is_empty()) {
+            lock(spoofing).release(devices.iter())?;
+        }
+        Ok(())
+    }
+
+    /// The devices that an instance was prepared with.
+    fn devices(&self, id: &InstanceId) -> BTreeSet<InterfaceName> {
+        lock(&self.state).instance(id).map(|instance| devices(instance)).unwrap_or_default()
+    }
+
     /// Waits, unless applying is deferred.
     fn settle(&self, tickets: Tickets) -> Result<(), DriverError> {
         let mut deferred = lock(&self.deferred);
@@ -303,6 +333,10 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         deferred.tickets.0.extend(tickets.0);
         Ok(())
     }
+}
+
+fn devices(instance: &Instance) -> BTreeSet<InterfaceName> {
+    instance.interfaces.iter().map(|interface| interface.device.clone()).collect()
 }
 
 fn hosts(members: &[IpAddr]) -> Result<Vec<IpNetwork>, DriverError> {
@@ -316,11 +350,16 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     fn setup_basic_filtering(&self, instance: &Instance) -> Result<(), DriverError> {
         instance.check()?;
         self.pay(&mut lock(&self.state));
+        if let Some(spoofing) = &self.spoofing {
+            lock(spoofing).guard(&instance.interfaces, self.rights(instance))?;
+        }
         Ok(())
     }
 
     fn prepare_instance_filter(&self, instance: &Instance) -> Result<(), DriverError> {
-        self.settle(self.prepare(instance)?)
+        let old = self.devices(&instance.id);
+        self.settle(self.prepare(instance)?)?;
+        self.release(&old.difference(&devices(instance)).cloned().collect())
     }
 
     fn apply_instance_filter(&self, id: &InstanceId) -> Result<(), DriverError> {
@@ -336,7 +375,11 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     }
 
     fn unfilter_instance(&self, instance: &Instance) -> Result<(), DriverError> {
-        self.settle(self.unfilter(&instance.id)?)
+        let mut devices = devices(instance);
+        devices.extend(self.devices(&instance.id));
+        let outcome = self.settle(self.unfilter(&instance.id)?);
+        // Teardown goes on, and tells the first of its errors.
+        outcome.and(self.release(&devices))
     }
 
     fn instance_filter_exists(&self, instance: &Instance) -> Result<bool, DriverError> {
@@ -346,7 +389,9 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
             tables.into_iter().all(|table| table.is_some_and(|table| table.has_chain(name.as_str())))
         };
         let refused = |why| DriverError::Refused(vec![Refusal { what: format!("instance {}", instance.id), why }]);
-        self.visit(look).map_err(refused)
+        let stands = self.visit(look).map_err(refused)?;
+        let Some(spoofing) = self.spoofing.as_ref().filter(|_| stands) else { return Ok(stands) };
+        Ok(lock(spoofing).is_guarded(&instance.interfaces, self.rights(instance))?)
     }
 
     fn refresh_instance_security_rules(&self, id: &InstanceId, groups: &[GroupId]) -> Result<(), DriverError> {

@@ -17,6 +17,8 @@ pub struct Options {
     pub ipv6: bool,
     /// Whether there are rules of the provider.
     pub provider: bool,
+    /// Whether what instances send is held to their addresses.
+    pub anti_spoofing: bool,
     /// Whether the rules hold for an instance's link-local address, too, as which nova lets everything in.
     pub link_local: bool,
 }
@@ -26,7 +28,8 @@ impl Options {
     #[must_use]
     pub fn nova() -> Self {
         let form = Form::Inline;
-        Self { form, same_network: true, ipv6: true, provider: false, link_local: false }
+        let (provider, link_local) = (false, false);
+        Self { form, same_network: true, ipv6: true, provider, anti_spoofing: true, link_local }
     }
 
     /// One chain for each list of groups, and link-local addresses: the default in the native layout.
