@@ -28,6 +28,7 @@ mod lab;
 
 mod behaviours;
 mod dumps;
+mod packets;
 mod spoofing;
 
 use std::net::IpAddr;
