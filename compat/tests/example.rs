@@ -1,6 +1,8 @@
-//! The runnable example does what it says.
+//! The runnable examples do what they say.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a failed test is a panic")]
 
+#[path = "../examples/instance_firewall.rs"]
+mod instance_firewall;
 #[path = "../../tests/support/lab.rs"]
 mod lab;
 #[path = "../examples/router.rs"]
@@ -28,4 +30,28 @@ fn a_router_with_floating_addresses_and_an_update_that_fails() {
         "{told:?}"
     );
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "no namespace is left");
+}
+
+/// In both layouts; nothing but the group decides who is open.
+#[test]
+fn instances_whose_group_is_opened_and_closed() {
+    if lab::Lab::new(&[]).is_none() {
+        return;
+    }
+    for layout in [nftwrap::layout::Layout::Iptables, nftwrap::layout::Layout::native()] {
+        let told = instance_firewall::run(layout).unwrap();
+        let state = |states: [&str; 3]| -> String {
+            (1..).zip(states).map(|(number, state)| format!(" {number} ping {state} ssh {state};")).collect()
+        };
+        let closed = state(["closed"; 3]);
+        for line in [
+            format!("three instances:{closed}"),
+            format!("the group is open:{}", state(["open", "closed", "open"])),
+            format!("the group is closed:{closed}"),
+            format!("instance 3 is gone:{}", state(["closed", "closed", "open"])),
+        ] {
+            assert!(told.contains(&line), "{line}: {told:#?}");
+        }
+        assert!(told.iter().any(|line| line.starts_with("rejected: rule 3 of security group web: ")), "{told:#?}");
+    }
 }
