@@ -43,3 +43,6 @@
 //!   ports are not here. The first update of a router that an earlier process left cannot take that one's rules back when an address
 //!   is refused. When the last port forwarding with a counted range goes in the native layout, `nat` stays in the tables of iptables
 //!   until everything is read again, and moves then.
+//! - **Instances.** Connections that a group's rule had let in go on when it is taken away, as in nova. Nobody looks whether
+//!   `net.bridge.bridge-nf-call-iptables` is on, without which packets between ports of one bridge meet no chain of an
+//!   instance; the rules against spoofing need no such setting.
