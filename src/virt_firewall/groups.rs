@@ -173,6 +173,11 @@ impl<O: Clone + Ord + Hash> Groups<O> {
         self.known.get(id).into_iter().flat_map(|known| known.members.iter().copied())
     }
 
+    /// Whether it is a member of a group.
+    pub(super) fn is_member(&self, id: &GroupId, member: IpNetwork) -> bool {
+        self.known.get(id).is_some_and(|known| known.members.contains(&member))
+    }
+
     /// These come into a group, and those leave it. What takes effect is said by the changes.
     pub(super) fn change_members(
         &mut self,

@@ -166,6 +166,19 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         self.submit(&state, work)
     }
 
+    /// These come into the group and those leave it: the work follows their number. Connections with those that left are
+    /// deleted.
+    pub fn change_security_group_members(
+        &self,
+        group: &GroupId,
+        add: impl IntoIterator<Item = IpNetwork>,
+        remove: impl IntoIterator<Item = IpNetwork>,
+    ) -> Ticket {
+        let mut state = lock(&self.state);
+        let work = state.change_members(group, add, remove);
+        self.submit(&state, work)
+    }
+
     /// Commits nothing as long as the guard lives; then all changes in one transaction, also when the guard is dropped by
     /// an error or a panic. Guards nest. Who waits for a ticket within the own deferral waits for ever.
     pub fn defer(&self) -> Deferral<K> {

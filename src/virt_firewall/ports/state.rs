@@ -233,6 +233,21 @@ impl State {
         work
     }
 
+    pub(super) fn change_members(
+        &mut self,
+        id: &GroupId,
+        add: impl IntoIterator<Item = IpNetwork>,
+        remove: impl IntoIterator<Item = IpNetwork>,
+    ) -> Work {
+        let add = add.into_iter().flat_map(kept);
+        let gone: Vec<_> =
+            remove.into_iter().flat_map(kept).filter(|member| self.groups.is_member(id, *member)).collect();
+        let effect = self.groups.change_members(id, add, gone.iter().copied());
+        let mut work = Work { filters: self.lost_members(id, &gone), ..Work::default() };
+        self.carry_out(effect, &mut work);
+        work
+    }
+
     fn lost_members(&self, id: &GroupId, gone: &[IpNetwork]) -> Vec<Filter> {
         let naming = self.naming.get(id).filter(|_| !gone.is_empty());
         let owners: BTreeSet<_> = naming.into_iter().flatten().flat_map(|group| self.groups.users(group)).collect();

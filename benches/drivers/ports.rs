@@ -1,0 +1,76 @@
+//! neutron's ports.
+
+use std::sync::Arc;
+
+use nftwrap::Manager;
+use nftwrap::layout::Layout;
+use nftwrap::name::MacAddress;
+use nftwrap::virt_firewall::ports::{self, Path, Port, PortFirewall, Settings};
+use nftwrap::writer::Ticket;
+
+use crate::support::failure::Failure;
+use crate::{Candidate, Reports, scene};
+
+/// A host of ports.
+pub(crate) struct Ports(PortFirewall);
+
+impl Ports {
+    pub(crate) fn start(layout: Layout) -> Result<Box<dyn Candidate>, Failure> {
+        // Told apart by interface, as the native layout can look it up; a bridge needs a rule a port in any layout.
+        let settings = Settings { path: Path::Routed, ..Settings::for_layout(&layout) };
+        let manager = Manager::open_with(ports::model("neutron-openvswi", false)?, layout)?;
+        Ok(Box::new(Self(PortFirewall::start(manager, settings, None)?)))
+    }
+}
+
+fn port(number: u32) -> Result<Port, Failure> {
+    let id = format!("{number:08x}-1a2b-4c3d-8e4f-{number:012}").parse()?;
+    let mut port = Port::new(id, MacAddress(scene::mac(number)), "77aa88bb-0000-4000-8000-000000000001".parse()?);
+    port.fixed_ips = vec![scene::address(number)];
+    port.groups = scene::groups_of(number)?;
+    Ok(port)
+}
+
+fn reports(tickets: impl IntoIterator<Item = Ticket>) -> Result<Reports, Failure> {
+    let mut reports: Reports = Vec::new();
+    for ticket in tickets {
+        let report = ticket.wait()?;
+        if !reports.iter().any(|other| Arc::ptr_eq(other, &report)) {
+            reports.push(report);
+        }
+    }
+    Ok(reports)
+}
+
+impl Candidate for Ports {
+    fn load(&mut self, instances: u32) -> Result<Reports, Failure> {
+        let deferral = self.0.defer();
+        let members = (0..instances).map(|number| scene::address(number).into());
+        let mut tickets = vec![self.0.update_security_group_members(&scene::group_id(0)?, members)];
+        tickets.extend(scene::groups()?.into_iter().map(|group| self.0.update_security_group_rules(group)));
+        let ports: Vec<_> = (0..instances).map(port).collect::<Result<_, _>>()?;
+        for (_, ticket) in self.0.prepare_all(ports) {
+            tickets.push(ticket?);
+        }
+        drop(deferral);
+        reports(tickets)
+    }
+
+    fn boot(&mut self, number: u32) -> Result<Reports, Failure> {
+        reports([self.0.prepare(port(number)?)?])
+    }
+
+    fn end(&mut self, number: u32) -> Result<Reports, Failure> {
+        reports(self.0.remove(&port(number)?.id))
+    }
+
+    fn rule(&mut self, more: bool) -> Result<Reports, Failure> {
+        reports([self.0.update_security_group_rules(scene::group(0, more)?)])
+    }
+
+    fn member(&mut self, number: u32, comes: bool) -> Result<Reports, Failure> {
+        let (group, address) = (scene::group_id(0)?, [scene::elsewhere(number).into()]);
+        let (add, remove): (&[_], &[_]) = if comes { (&address, &[]) } else { (&[], &address) };
+        reports([self.0.change_security_group_members(&group, add.iter().copied(), remove.iter().copied())])
+    }
+}
