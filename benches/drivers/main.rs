@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use nftwrap::apply::Report;
+use nftwrap::kernel::{Kernel, Live};
 use nftwrap::layout::Layout;
 use nftwrap::netlink::namespace::Namespace;
+use nftwrap::nft::Family;
 
 use instances::Instances;
 use ports::Ports;
@@ -101,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut measured = Vec::new();
     for (name, start, layout) in CANDIDATES.into_iter().filter(|(name, ..)| name.contains(&arguments.candidates)) {
         for &instances in &arguments.instances {
-            let one = measure(name, start, layout(), instances, arguments.quick)?;
+            let one = Namespace::fresh()?.run(|| measure(name, start, layout(), instances, arguments.quick))??;
             one.print(&mut output);
             measured.push(one);
         }
@@ -132,8 +134,10 @@ impl Rounds {
 }
 
 fn measure(name: &'static str, start: Start, layout: Layout, instances: u32, quick: bool) -> Result<Measured, Failure> {
-    Namespace::fresh()?;
     let rounds = Rounds::of(&layout, quick);
+    if !Live::open()?.tables(Family::Ip)?.is_empty() {
+        return Err(Failure("the namespace is not a fresh one".to_owned()));
+    }
     let mut host = start(layout)?;
     let mut measured = Measured::new(name, instances);
     // After a load the kernel is busy for a while with what was there before; after a change for less.
