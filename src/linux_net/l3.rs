@@ -20,7 +20,7 @@ use super::interface::InterfaceDriver;
 use super::redirect::{Destination, Ingress, Redirect, ensure_redirect, remove_redirect};
 use super::rules::{
     Floating, Gateway, METADATA_ADDRESS, Release, Vpn, ensure_floating_forward, ensure_vpn_forward, init_host,
-    metadata_forward, remove_floating_forward, remove_vpn_forward,
+    is_anothers, metadata_forward, remove_floating_forward, remove_vpn_forward,
 };
 use super::{BridgeError, device, gateway};
 use crate::kernel::Kernel;
@@ -247,7 +247,10 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         device: &InterfaceName,
         network: Option<&Network>,
     ) -> Result<(), HostError> {
-        self.host.unbind_floating_ip(device, floating.into())?;
+        // By now the address may be another guest's, for whom it stays.
+        if !is_anothers(self.host.manager.model(), floating, fixed) {
+            self.host.unbind_floating_ip(device, floating.into())?;
+        }
         remove_floating_forward(self.host.manager.model_mut(), floating, fixed)?;
         self.host.apply()?;
         if let Some(redirect) = floating_redirect(fixed, device, network) {

@@ -122,6 +122,20 @@ fn a_floating_address_comes_and_goes_with_its_connections() {
     }
 }
 
+/// An address that went from one guest to another stays when the first one's end comes late.
+#[test]
+fn the_late_end_of_an_association_leaves_the_next_one_alone() {
+    let Some(net) = Net::new() else { return };
+    let mut l3 = net.router(Layout::Iptables);
+    let wan = interface("wan");
+    l3.add_floating_ip(FLOATING, Ipv4Addr::new(10, 0, 0, 3), &wan, Some(&network())).unwrap();
+    l3.add_floating_ip(FLOATING, FIXED, &wan, Some(&network())).unwrap();
+    let before = (net.addresses(), net.host.stock_save("iptables-nft-save"));
+    l3.remove_floating_ip(FLOATING, Ipv4Addr::new(10, 0, 0, 3), &wan, Some(&network())).unwrap();
+    assert_eq!((net.addresses(), net.host.stock_save("iptables-nft-save")), before);
+    assert_eq!(Flow::new(&net.outside, &net.guest, FLOATING).ask(), Some(Ipv4Addr::new(192, 0, 2, 1)));
+}
+
 /// nova says `Interface nosuch0 not found.`; rules and addresses are what they were.
 #[test]
 fn a_device_that_is_not_there_changes_nothing() {

@@ -69,6 +69,12 @@ pub fn remove_floating_forward(model: &mut Model, floating: Ipv4Addr, fixed: Ipv
     group::remove(model, &rules)
 }
 
+/// Whether the outside address is associated with another instance than this one.
+pub(in crate::linux_net) fn is_anothers(model: &Model, floating: Ipv4Addr, fixed: Ipv4Addr) -> bool {
+    let own = of_address(model, floating, Some(fixed)).len();
+    of_address(model, floating, None).len() > own
+}
+
 fn rules(options: &Options, Floating { floating, fixed, device }: &Floating) -> Vec<Placed> {
     let from = || Rule::new().source(host(*fixed));
     let snat = to_source(*floating);

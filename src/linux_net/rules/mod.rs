@@ -24,6 +24,7 @@ mod snat;
 mod vpn;
 
 pub use dhcp::{add_checksum_rule, add_dhcp_rules, remove_checksum_rule, remove_dhcp_rules};
+pub(super) use floating::is_anothers;
 pub use floating::{Floating, FloatingChange, ensure_floating_forward, remove_floating_forward};
 pub use gateway::{Role, ensure_bridge_rules, remove_bridge_rules};
 pub use metadata::{
