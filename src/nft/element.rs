@@ -82,6 +82,12 @@ impl Element {
         Self { flags: ElementFlags::INTERVAL_END, ..Self::new(key) }
     }
 
+    /// Whether it is the end of a range.
+    #[must_use]
+    pub fn is_interval_end(&self) -> bool {
+        self.flags.contains(ElementFlags::INTERVAL_END)
+    }
+
     /// Writes the attributes of one list element.
     pub fn encode(&self, w: &mut Writer<'_>) {
         if !self.flags.is_empty() {

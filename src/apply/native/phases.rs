@@ -221,9 +221,11 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// Whether these elements go for good. Those of one change all do, or none does.
+    /// Whether these elements go for good. Those of one change all do, or none does. Ranges go when others come, which they
+    /// may overlap.
     fn goes(&self, set: &SetName, elements: &[Element]) -> bool {
-        elements.iter().any(|element| place(set, element).is_some_and(|place| self.removed.contains(&place)))
+        !elements.iter().any(Element::is_interval_end)
+            && elements.iter().any(|element| place(set, element).is_some_and(|place| self.removed.contains(&place)))
     }
 
     fn phase(&self, change: &NativeChange) -> Phase {

@@ -106,12 +106,15 @@ impl Planner<'_> {
                 }
             }
             Fate::Kept => {
-                // Those that come anew go when they come; the others may have to stay for longer.
-                let anew: HashSet<Key<'_>> = match removed.is_empty() {
+                // Those that come anew go when they come; the others may have to stay for longer. Ranges all go at once:
+                // the kernel takes an end only right behind its start.
+                let ranges = removed.iter().any(Element::is_interval_end);
+                let anew: HashSet<Key<'_>> = match removed.is_empty() || ranges {
                     true => HashSet::new(),
                     false => added.iter().map(key).collect(),
                 };
-                let (replaced, gone): (Vec<_>, Vec<_>) = removed.into_iter().partition(|e| anew.contains(&key(e)));
+                let (replaced, gone): (Vec<_>, Vec<_>) =
+                    removed.into_iter().partition(|e| ranges || anew.contains(&key(e)));
                 for elements in [replaced, gone].into_iter().filter(|elements| !elements.is_empty()) {
                     later.removed.push(NativeChange::DeleteElements { table, set: name.clone(), elements });
                 }
