@@ -134,6 +134,17 @@ scenarios! {
         assert_eq!(elements(connect(), SetKind::Prefixes), texts(&["10.0.0.7", "..10.0.0.8"]));
     }
 
+    /// A process that finds other prefixes takes ranges away whole.
+    fn a_restart_with_other_prefixes(connect) {
+        let mut manager = native(prefixes(&["10.0.0.0/25", "10.0.0.128/25", "10.1.0.0/16"]), connect());
+        settle(&mut manager);
+        drop(manager);
+        let mut next = native(prefixes(&["10.0.0.0/24", "10.1.0.0/16"]), connect());
+        assert_eq!(numbers(&settle(&mut next)).1, 6, "two ranges go and one comes");
+        let left = texts(&["10.0.0.0", "..10.0.1.0", "10.1.0.0", "..10.2.0.0"]);
+        assert_eq!(elements(connect(), SetKind::Prefixes), left);
+    }
+
     /// Behaviour 89: everything is one range.
     fn everything_is_one_range(connect) {
         let mut manager = native(prefixes(&["10.0.0.1/32"]), connect());

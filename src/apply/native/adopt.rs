@@ -245,6 +245,37 @@ fn role(group: &Group<'_>, userdata: Option<&[u8]>) -> Role {
     }
 }
 
+/// The ranges that stand and are not wanted, and those that are wanted and do not stand: each whole, as the kernel takes an
+/// end only right behind its start.
+fn other_ranges(now: Vec<Element>, wanted: Vec<Element>) -> (Vec<Element>, Vec<Element>) {
+    let (now, wanted) = (ranges(now), ranges(wanted));
+    let keys = |ranges: &[Vec<Element>]| -> HashSet<Vec<Option<Box<[u8]>>>> {
+        ranges.iter().map(|range| range.iter().map(|element| element.key.clone()).collect()).collect()
+    };
+    let without = |ranges: Vec<Vec<Element>>, others: &HashSet<Vec<Option<Box<[u8]>>>>| {
+        let is_other = |range: &Vec<Element>| {
+            !others.contains(&range.iter().map(|element| element.key.clone()).collect::<Vec<_>>())
+        };
+        ranges.into_iter().filter(is_other).flatten().collect()
+    };
+    let (standing, stated) = (keys(&now), keys(&wanted));
+    (without(now, &stated), without(wanted, &standing))
+}
+
+/// Elements as ranges: a start, and its end unless that is the end of all.
+fn ranges(mut elements: Vec<Element>) -> Vec<Vec<Element>> {
+    // Where one range ends and the next begins, the end comes first.
+    elements.sort_by(|one, other| (&one.key, !one.is_interval_end()).cmp(&(&other.key, !other.is_interval_end())));
+    let mut ranges: Vec<Vec<Element>> = Vec::new();
+    for element in elements {
+        match ranges.last_mut() {
+            Some(range) if element.is_interval_end() && range.len() == 1 => range.push(element),
+            _ => ranges.push(vec![element]),
+        }
+    }
+    ranges
+}
+
 /// Takes standing sets and elements away, and adds those that are not wanted.
 fn sets(delta: &mut TableDelta, found: &FoundTable) -> Result<(), Unfit> {
     let mut wanted: HashSet<SetName> = HashSet::new();
@@ -260,6 +291,10 @@ fn sets(delta: &mut TableDelta, found: &FoundTable) -> Result<(), Unfit> {
         let added = std::mem::take(&mut set.added);
         set.fate = Fate::Kept;
         let now: Vec<&Element> = elements.iter().filter(|e| !(interval && is_null_end(e))).collect();
+        if interval && named {
+            (set.removed, set.added) = other_ranges(now.into_iter().cloned().collect(), added);
+            continue;
+        }
         let places: HashMap<ElementKey<'_>, usize> =
             now.iter().enumerate().map(|(at, e)| (element_key(e), at)).collect();
         let mut kept = vec![false; now.len()];
@@ -273,7 +308,7 @@ fn sets(delta: &mut TableDelta, found: &FoundTable) -> Result<(), Unfit> {
         }
         let gone = now.iter().zip(&kept).filter(|(_, kept)| !**kept);
         set.removed = gone.map(|(e, _)| Element { expressions: Vec::new(), ..(*e).clone() }).collect();
-        if interval && !named && !(set.added.is_empty() && set.removed.is_empty()) {
+        if interval && !(set.added.is_empty() && set.removed.is_empty()) {
             // Such a set is named after what is in it.
             return Err(Unfit);
         }
