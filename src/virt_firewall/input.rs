@@ -203,7 +203,8 @@ impl RuleInput<'_> {
             other => PROTOCOLS
                 .iter()
                 .find_map(|(name, number)| (*name == other).then_some(*number))
-                .or_else(|| other.parse::<u8>().ok())
+                // Not `06` or `+6`: who means a protocol with ports would get all of them.
+                .or_else(|| other.parse::<u8>().ok().filter(|number| number.to_string() == other))
                 .ok_or_else(|| Why::Protocol(shown(other)))?,
         };
         // Ports of a protocol without any are left out, as the networking API does.
@@ -296,7 +297,9 @@ mod tests {
         }
         assert_eq!(check(&ports("any", 80, 80)), Err(Why::NoPorts));
         assert_eq!(check(&ports("gre", 80, 80)).unwrap().service, Service::Protocol(Protocol(47)));
-        assert!(matches!(check(&ports("256", -1, -1)), Err(Why::Protocol(_))));
+        for number in ["256", "06", "+6", "00", "-1"] {
+            assert!(matches!(check(&ports(number, 80, 80)), Err(Why::Protocol(_))), "{number}");
+        }
     }
 
     #[test]
