@@ -39,6 +39,27 @@ fn instance(number: u32, port: u16) -> Change<u32> {
     Change::Put(number, Arc::new(unit))
 }
 
+/// Two interfaces of an instance with one address want one jump, which goes with the last.
+#[test]
+fn a_rule_that_a_unit_wants_twice_is_one() {
+    let (writer, _) = writer(Pace::default());
+    let with = |times: usize| {
+        let mut unit = Unit::new();
+        unit.chain(FILTER, "$inst-1", vec![Arc::new(Rule::new().discard())]);
+        for _ in 0..times {
+            unit.rule(FILTER, "$local", Place::Normal, Rule::new().tcp().jump(to("$inst-1")));
+        }
+        Change::Put(1, Arc::new(unit))
+    };
+    writer.change(with(2)).wait().unwrap();
+    assert_eq!(rules(&writer, "$local").len(), 1);
+    writer.change(with(1)).wait().unwrap();
+    writer.change(with(0)).wait().unwrap();
+    assert_eq!(rules(&writer, "$local").len(), 0);
+    writer.change(Change::Remove(1)).wait().unwrap();
+    assert_eq!(rules(&writer, "$inst-1").len(), 0);
+}
+
 /// The rules of a chain, as the model has them.
 fn rules(writer: &Writer<u32, Fake>, chain: &'static str) -> Vec<Rule> {
     let look = move |manager: &mut Manager<Fake>| {

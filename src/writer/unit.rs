@@ -57,10 +57,15 @@ impl Unit {
         self
     }
 
-    /// Has this rule in a chain that others have rules in. Rules of one unit are in the order given; where those of another
-    /// unit stand among them is not said, so none may depend on it but by [`Place`].
+    /// Has this rule in a chain that others have rules in; twice is once. A unit's first rules are in the order given, those
+    /// that come later stand behind them, and where those of another unit stand among them is not said: none may depend on
+    /// it but by [`Place`].
     pub fn rule(&mut self, table: TableId, chain: impl Into<Arc<str>>, place: Place, rule: Rule) -> &mut Self {
-        self.rules.push(SharedRule { table, chain: chain.into(), place, rule: Arc::new(rule) });
+        let rule = SharedRule { table, chain: chain.into(), place, rule: Arc::new(rule) };
+        // Counted twice, it would stay when one of two goes.
+        if !self.rules.contains(&rule) {
+            self.rules.push(rule);
+        }
         self
     }
 
