@@ -214,11 +214,18 @@ struct Pending<U> {
 }
 
 impl<U> Pending<U> {
-    fn finish(self, result: Result<Arc<Report>, WriteError>) {
-        if let Some(after) = self.after {
+    fn finish(mut self, result: Result<Arc<Report>, WriteError>) {
+        if let Some(after) = self.after.take() {
             after(&result);
         }
         self.outcome.set(result);
+    }
+}
+
+impl<U> Drop for Pending<U> {
+    /// A panic drops what it finds on its way; who waits for that must hear of it.
+    fn drop(&mut self) {
+        self.outcome.set_if_unknown(Err(WriteError::Stopped));
     }
 }
 

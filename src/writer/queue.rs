@@ -122,13 +122,10 @@ impl<U, K> Queue<U, K> {
         let mut state = self.lock();
         state.closed = true;
         let pending = std::mem::take(&mut state.pending);
-        // Who waits for a visit hears that its channel is gone.
+        // Who waits for a visit hears that its channel is gone, and who waits for a change hears it from its end.
         let visits = std::mem::take(&mut state.visits);
         drop(state);
-        drop(visits);
-        for pending in pending {
-            pending.outcome.set(Err(WriteError::Stopped));
-        }
+        drop((visits, pending));
     }
 
     /// Waits for something to do. A writer that ends does what is there in spite of holds.

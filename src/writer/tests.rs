@@ -252,3 +252,14 @@ fn a_writer_that_is_dropped_finishes_and_one_that_panicked_refuses() {
     assert!(matches!(other.visit(|_| panic!("a visitor's fault")), Err::<(), _>(WriteError::Stopped)));
     assert!(matches!(other.change(instance(1, 22)).wait(), Err(WriteError::Stopped)));
 }
+
+#[test]
+fn a_panic_amid_a_transaction_leaves_nobody_waiting() {
+    let (writer, _) = writer(Pace::default());
+    let hold = writer.hold();
+    let first = writer.submit(Submission::new([instance(1, 22)]).after(|_| panic!("the fault of who follows")));
+    let second = writer.change(instance(2, 22));
+    drop(hold);
+    assert!(matches!(first.wait(), Err(WriteError::Stopped)));
+    assert!(matches!(second.wait(), Err(WriteError::Stopped)));
+}

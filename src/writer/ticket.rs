@@ -21,6 +21,12 @@ impl Outcome {
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         self.known.notify_all();
     }
+
+    /// The same, unless there is a result.
+    pub(super) fn set_if_unknown(&self, result: Written) {
+        self.result.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(result);
+        self.known.notify_all();
+    }
 }
 
 /// A submission's outcome, now or later. Dropping it changes nothing.
