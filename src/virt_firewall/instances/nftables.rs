@@ -1,8 +1,8 @@
 //! The driver that has a writer.
 //!
 //! Owns: the writer, what is wanted, which keys are owed to the kernel, deferrals.
-//! Never: waits for the kernel while it holds a lock of its own; removes what an earlier run left before the first change
-//! of this one.
+//! Never: waits for the kernel while it holds a lock of its own, but that of the bridge table, whose changes come one by
+//! one and not through the writer; removes what an earlier run left before the first change of this one.
 //! Never: forgets about spoofing while rules are deferred: the table of the bridge family is changed at once.
 //!
 //! An operation changes the state, computes the units that follow and submits them while it has the lock, so that the
@@ -64,7 +64,8 @@ struct Deferred<K> {
 pub struct Tickets(Vec<(String, Ticket)>);
 
 impl Tickets {
-    /// Waits for all of them. Each transaction has one report, however many of the changes were in it.
+    /// Waits for all of them. Each transaction has one report, however many of the changes were in it. Who waits within the
+    /// own deferral waits for ever.
     ///
     /// # Errors
     /// [`DriverError::Refused`] names those that had no effect.

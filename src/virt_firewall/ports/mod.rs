@@ -42,7 +42,8 @@
 //!
 //! Invariant: a change costs what it changes: one port is made anew, not all of them; a group's rule is one chain in the
 //! native layout, and one rule in each port's chain with the tables of iptables.
-//! Invariant: no address, no traffic: a family in which a port may send from nothing has a source check that nothing passes.
+//! Invariant: no address, nothing sent: a family in which a port may send from nothing has a source check that nothing
+//! passes. What is sent to such a port is its groups' to decide, as with neutron.
 //! Invariant: what is refused is kept, and submitted again with the next change.
 //!
 //! Where the truth is: `neutron/agent/linux/iptables_firewall.py`; the differences are in
