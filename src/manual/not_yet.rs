@@ -46,3 +46,5 @@
 //! - **Instances.** Connections that a group's rule had let in go on when it is taken away, as in nova. Nobody looks whether
 //!   `net.bridge.bridge-nf-call-iptables` is on, without which packets between ports of one bridge meet no chain of an
 //!   instance; the rules against spoofing need no such setting.
+//! - **Ports.** What a port says by ARP is not checked, as in neutron since 2023; before, its agent for Linux bridges did it by
+//!   `ebtables` (neutron 14.96).
