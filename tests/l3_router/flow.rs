@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, bound};
 
 /// What is not there by then was dropped: the links are in memory.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -22,8 +22,8 @@ impl Flow {
         let to = to.into();
         let any: IpAddr =
             if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
-        let server = at.0.0.run(|| UdpSocket::bind((any, at.1)).unwrap()).unwrap();
-        let client = from.0.run(|| UdpSocket::bind((any, 0)).unwrap()).unwrap();
+        let server = at.0.0.run(|| bound(|| UdpSocket::bind((any, at.1)))).unwrap();
+        let client = from.0.run(|| bound(|| UdpSocket::bind((any, 0)))).unwrap();
         server.set_read_timeout(Some(PATIENCE)).unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         // Connected, so that an answer from another address than the one asked is none.

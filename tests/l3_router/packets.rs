@@ -8,7 +8,7 @@ use nftwrap::l3_router::state::*;
 use nftwrap::rule::{PortRange, Protocol};
 
 use crate::flow::{Flow, PORT, seen};
-use crate::lab::Lab;
+use crate::lab::{Lab, bound};
 use crate::world::{ONE, OUTSIDE, OWN, TWO, World, clean, layouts};
 use crate::{FLOATING, example, forwarding, id, plain, scoped};
 
@@ -96,13 +96,13 @@ fn metadata() {
         let Some(world) = World::with(layout.clone(), &blocked) else { return };
         // A router elsewhere would answer, if the question came that far.
         world.outside.run("ip address add 169.254.169.254/32 dev lo");
-        let elsewhere = world.outside.0.run(|| TcpListener::bind("169.254.169.254:80").unwrap()).unwrap();
+        let elsewhere = world.outside.0.run(|| bound(|| TcpListener::bind("169.254.169.254:80"))).unwrap();
         elsewhere.set_nonblocking(true).unwrap();
         let asked: SocketAddr = "169.254.169.254:80".parse().unwrap();
         assert_eq!(answer(&world.one, asked), None, "{layout:?}");
         assert!(elsewhere.accept().is_err(), "{layout:?}: questions do not leave the router");
         let inside = world.inside(&blocked);
-        let listener = inside.0.run(|| TcpListener::bind(("0.0.0.0", Metadata::PORT)).unwrap()).unwrap();
+        let listener = inside.0.run(|| bound(|| TcpListener::bind(("0.0.0.0", Metadata::PORT)))).unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, who) = listener.accept().unwrap();
             assert!(stream.read(&mut [0; 64]).unwrap() > 0);

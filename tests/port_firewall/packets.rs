@@ -19,7 +19,7 @@ use nftwrap::rule::Family;
 use nftwrap::virt_firewall::RuleInput;
 use nftwrap::virt_firewall::ports::{self, Driver, Port, PortFirewall, Settings, bridge};
 
-use crate::lab::{Lab, skip_unless};
+use crate::lab::{Lab, bound, skip_unless};
 use crate::world::*;
 
 const TOOLS: &[&str] = &["ip", "sleep"];
@@ -87,9 +87,9 @@ impl Net {
 
 /// Whether one datagram gets there.
 fn arrives(from: &Lab, source: (&str, u16), to: &Lab, destination: (&str, u16)) -> bool {
-    let server = to.0.run(|| UdpSocket::bind(("0.0.0.0", destination.1)).unwrap()).unwrap();
+    let server = to.0.run(|| bound(|| UdpSocket::bind(("0.0.0.0", destination.1)))).unwrap();
     server.set_read_timeout(Some(LOST)).unwrap();
-    let client = from.0.run(|| UdpSocket::bind(source).unwrap()).unwrap();
+    let client = from.0.run(|| bound(|| UdpSocket::bind(source))).unwrap();
     client.set_broadcast(true).unwrap();
     client.send_to(b"x", destination).is_ok() && server.recv(&mut [0; 8]).is_ok()
 }
@@ -130,7 +130,7 @@ fn a_port_sends_as_itself_and_receives_what_its_rules_say() {
         assert!((0..TRIES).any(|_| arrives(first, (FIRST, 68), outside, (broadcast, 67))));
         assert!(!arrives(first, (FIRST, 67), outside, (broadcast, 68)));
         // An error that belongs to what was sent.
-        let client = first.0.run(|| UdpSocket::bind((FIRST, 0)).unwrap()).unwrap();
+        let client = first.0.run(|| bound(|| UdpSocket::bind((FIRST, 0)))).unwrap();
         client.connect((OUTSIDE, 5999)).unwrap();
         client.set_read_timeout(Some(LOST)).unwrap();
         let refused = |_| {
@@ -156,7 +156,7 @@ fn nothing_blinks_while_rules_change() {
         assert!(passes(&net.outside, OUTSIDE, &net.first, FIRST, 5001));
         let (ends, received) = (AtomicBool::new(false), AtomicUsize::new(0));
         let bind = |lab: &Lab, address: &'static str, port: u16| {
-            lab.0.run(|| UdpSocket::bind((address, port)).unwrap()).unwrap()
+            lab.0.run(|| bound(|| UdpSocket::bind((address, port)))).unwrap()
         };
         let (open, closed) = (bind(&net.first, FIRST, 5001), bind(&net.first, FIRST, 5002));
         let client = bind(&net.outside, OUTSIDE, 0);

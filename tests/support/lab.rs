@@ -30,6 +30,19 @@ pub(crate) fn skip_unless(demanding: &[&str], reason: impl std::fmt::Display) {
     }
 }
 
+/// A socket at an address that one before had: a process that another test is starting holds that one for a moment longer.
+pub(crate) fn bound<S>(mut bind: impl FnMut() -> std::io::Result<S>) -> S {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match bind() {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && std::time::Instant::now() < end => {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            outcome => return outcome.unwrap(),
+        }
+    }
+}
+
 /// Whether all these programs are installed; a skip when not.
 #[track_caller]
 pub(crate) fn has(tools: &[&str]) -> bool {

@@ -16,7 +16,7 @@ use nftwrap::virt_firewall::instances::{Instance, Options, ProviderRule};
 use nftwrap::virt_firewall::{FirewallDriver, Form, NftablesFirewallDriver, Service};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, bound};
 use crate::{group, groups, id, instance, interface, ip, tenants};
 
 const TOOLS: &[&str] = &["ip", "sleep"];
@@ -119,7 +119,7 @@ fn answers(from: &Lab, to: &str) -> bool {
 /// Whether a connection is made.
 fn connects(from: &Lab, at: &Lab, to: &str, port: u16) -> bool {
     let to: IpAddr = to.parse().unwrap();
-    let listener = at.0.run(|| TcpListener::bind((to, port)).unwrap()).unwrap();
+    let listener = at.0.run(|| bound(|| TcpListener::bind((to, port)))).unwrap();
     from.0.run(|| TcpStream::connect_timeout(&(to, port).into(), PATIENCE).is_ok()).unwrap() && {
         drop(listener);
         true
@@ -128,9 +128,9 @@ fn connects(from: &Lab, at: &Lab, to: &str, port: u16) -> bool {
 
 /// Whether a datagram gets there from a port.
 fn reaches(from: &Lab, source: (&str, u16), at: &Lab, to: (&str, u16)) -> bool {
-    let server = at.0.run(|| UdpSocket::bind(to).unwrap()).unwrap();
+    let server = at.0.run(|| bound(|| UdpSocket::bind(to))).unwrap();
     server.set_read_timeout(Some(PATIENCE)).unwrap();
-    let client = from.0.run(|| UdpSocket::bind(source).unwrap()).unwrap();
+    let client = from.0.run(|| bound(|| UdpSocket::bind(source))).unwrap();
     client.send_to(b"x", to).is_ok() && server.recv(&mut [0; 8]).is_ok()
 }
 
@@ -175,7 +175,7 @@ fn a_group_opens_an_instance_and_closes_it() {
         assert_eq!(open(), [(true, true, false), (false, false, false)], "{layout:?}");
         driver.refresh_security_group_rules(&shell, &tenants(&[four, six].concat())).unwrap();
         assert_eq!(open(), [(true, true, false); 2], "{layout:?}");
-        let listener = net.first.0.run(|| TcpListener::bind((FIRST.0, 22)).unwrap()).unwrap();
+        let listener = net.first.0.run(|| bound(|| TcpListener::bind((FIRST.0, 22)))).unwrap();
         let kept = net.outside.0.run(|| TcpStream::connect((FIRST.0, 22)).unwrap()).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         drop(listener);
