@@ -40,8 +40,11 @@ fn dumps() -> Vec<(String, Family, String)> {
         let name = file.unwrap().file_name().into_string().unwrap();
         let family = if name.ends_with(".v6.save") { Family::Ipv6 } else { Family::Ipv4 };
         let text = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
-        // A target of iptables' own tables only.
-        let text = text.lines().filter(|line| !line.contains("CHECKSUM")).map(|line| format!("{line}\n")).collect();
+        // Targets of iptables' own tables only: this one, and ranges with the port that they begin at (`10-12/13`).
+        let shifts =
+            |line: &str| line.contains("-j DNAT") && line.rsplit(':').next().is_some_and(|to| to.contains('/'));
+        let elsewhere = |line: &&str| !line.contains("CHECKSUM") && !shifts(line);
+        let text = text.lines().filter(elsewhere).map(|line| format!("{line}\n")).collect();
         dumps.push((name, family, text));
     }
     dumps.sort_by(|a, b| a.0.cmp(&b.0));
