@@ -92,7 +92,7 @@ impl GroupRule {
     #[must_use]
     pub fn is_of(&self, family: Family) -> bool {
         let prefix = match &self.remote {
-            Remote::Prefix(prefix) => Some(if prefix.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }),
+            Remote::Prefix(prefix) => Some(Family::of(prefix.ip())),
             Remote::Any | Remote::Group(_) => None,
         };
         self.family.or(prefix).is_none_or(|own| own == family) && self.service.is_of(family)

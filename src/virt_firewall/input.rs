@@ -143,7 +143,7 @@ impl RuleInput<'_> {
         };
         let remote = self.remote()?;
         let prefix = match &remote {
-            Remote::Prefix(prefix) => Some(if prefix.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }),
+            Remote::Prefix(prefix) => Some(Family::of(prefix.ip())),
             Remote::Any | Remote::Group(_) => None,
         };
         if let (Some(ethertype), Some(prefix)) = (ethertype, prefix)

@@ -146,7 +146,7 @@ fn run(receiver: &Receiver<Message>, connections: &mut dyn Connections, failures
 
 /// Connections of an address of a port in its zone, to it or from it.
 fn of_address(zone: u16, direction: Direction, local: IpNetwork) -> Filter {
-    let family = if local.is_ipv4() { conntrack::Family::Ipv4 } else { conntrack::Family::Ipv6 };
+    let family = conntrack::Family::of(local.ip());
     let original = match direction {
         Direction::Ingress => Ends { destination: Some(local), ..Ends::default() },
         Direction::Egress => Ends { source: Some(local), ..Ends::default() },

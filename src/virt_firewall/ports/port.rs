@@ -172,7 +172,7 @@ impl FixedRule {
     fn udp(destination: IpNetwork, from: u16, to: u16) -> Self {
         let ports = |port| Some(PortRange::single(port));
         let service = Service::Ports { protocol: PortProtocol::Udp, source: ports(from), destination: ports(to) };
-        let family = if destination.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let family = Family::of(destination.ip());
         Self { direction: Direction::Ingress, family, service, source: None, destination: Some(destination) }
     }
 

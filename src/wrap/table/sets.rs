@@ -148,7 +148,7 @@ impl Table {
 
     /// The member as it is kept.
     fn member(&self, set: &AddressSet, member: IpNetwork) -> Result<IpNetwork, ModelError> {
-        let family = if member.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let family = Family::of(member.ip());
         let (table, name) = (self.id, || set.name().clone());
         if family != table.family {
             return Err(ModelError::MemberFamily { table, set: name(), member });
