@@ -5,9 +5,13 @@
 //!
 //! Invariant: a commit is reported as done only when the last operation was acknowledged and nothing was refused. The
 //! kernel acknowledges operations before it commits, so an error that comes with an acknowledgement wins.
+//! Invariant: a dump, and a generation, is that of no commit which is still under way. `nf_tables_commit` writes the new
+//! generation first, and only then swaps what is visible and takes what has gone off its lists, which a dump counts
+//! through: one that begins in between can miss most of what it should have, and the kernel does not mark it
+//! (`NLM_F_DUMP_INTR` compares generations). A batch, be it empty, waits for the commit's end, as both hold the mutex.
 //!
-//! Where the truth is: `nfnetlink_rcv_batch`, `net/netfilter/nfnetlink.c`; `nf_tables_cb`,
-//! `net/netfilter/nf_tables_api.c` (Linux v6.12).
+//! Where the truth is: `nfnetlink_rcv_batch`, `net/netfilter/nfnetlink.c`; `nf_tables_cb`, `nf_tables_commit`,
+//! `nf_tables_valid_genid`, `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 use std::io;
 use std::time::Instant;
@@ -21,10 +25,10 @@ use crate::netlink::header::{FamilyHeader, GetFlags};
 use crate::netlink::ipset::Ipsets;
 use crate::netlink::message::{self, MessageError, Messages};
 use crate::netlink::namespace::Namespace;
-use crate::netlink::request::{self, RequestError};
+use crate::netlink::request::{self, DUMP_ATTEMPTS, RequestError};
 use crate::netlink::socket::Socket;
 use crate::netlink::transport::{Transport, TransportError};
-use crate::nft::message::message_type;
+use crate::nft::message::{append_batch_begin, append_batch_end, message_type};
 use crate::nft::uapi::*;
 use crate::nft::{Chain, Element, Family, Message, Object, Rule, Set, Table};
 use crate::transaction::Sealed;
@@ -103,30 +107,63 @@ impl<T> Live<T> {
         family: u8,
         fill: impl FnOnce(&mut Writer<'_>),
     ) -> Result<(), MessageError> {
-        self.seq = self.seq.wrapping_add(1) | 0x8000_0000;
+        let seq = self.next_seq();
         self.request.clear();
         let flags = (GetFlags::REQUEST | flags).bits();
         let header = FamilyHeader::new(family);
-        Ok(message::append(&mut self.request, message_type(kind), flags, self.seq, header, fill)?)
+        Ok(message::append(&mut self.request, message_type(kind), flags, seq, header, fill)?)
+    }
+
+    fn next_seq(&mut self) -> u32 {
+        self.seq = self.seq.wrapping_add(1) | 0x8000_0000;
+        self.seq
     }
 }
 
 impl<T: Transport> Live<T> {
+    /// A list as one generation has it.
     fn dump<V>(
         &mut self,
         what: &'static str,
         kind: u8,
         family: Family,
-        fill: impl FnOnce(&mut Writer<'_>),
+        fill: impl Fn(&mut Writer<'_>),
         pick: impl Fn(Message) -> Option<V>,
     ) -> Result<Vec<V>, Error> {
-        self.prepare(kind, GetFlags::DUMP, family.nfproto(), fill)?;
-        match request::dump(&mut self.transport, &self.request, |m| Message::decode(m).map(&pick)) {
-            Ok(values) => Ok(values.into_iter().flatten().collect()),
-            // Some dumps of what is in a table or set fail without it, others are empty.
-            Err(RequestError::Refused(ack)) if ack.errno == libc::ENOENT => Ok(Vec::new()),
-            Err(error) => Err(failed(what, error)),
+        for _ in 0..DUMP_ATTEMPTS {
+            let generation = self.generation()?;
+            self.prepare(kind, GetFlags::DUMP, family.nfproto(), &fill)?;
+            let values = match request::dump(&mut self.transport, &self.request, |m| Message::decode(m).map(&pick)) {
+                Ok(values) => values.into_iter().flatten().collect(),
+                // Some dumps of what is in a table or set fail without it, others are empty.
+                Err(RequestError::Refused(ack)) if ack.errno == libc::ENOENT => Vec::new(),
+                Err(error) => return Err(failed(what, error)),
+            };
+            if self.generation_as_it_is()? == generation {
+                return Ok(values);
+            }
         }
+        Err(Error::Interrupted { attempts: DUMP_ATTEMPTS })
+    }
+
+    /// Waits for the end of a commit that is under way. The kernel answers an empty batch only when it refuses it, and then
+    /// the request that follows, too.
+    fn settle(&mut self) -> Result<(), Error> {
+        self.request.clear();
+        let seq = self.next_seq();
+        append_batch_begin(&mut self.request, seq, None).map_err(MessageError::from)?;
+        append_batch_end(&mut self.request, seq).map_err(MessageError::from)?;
+        self.transport.send(&self.request).map_err(|error| failed("an empty batch", error.into()))
+    }
+
+    /// The generation, perhaps that of a commit under way.
+    fn generation_as_it_is(&mut self) -> Result<u32, Error> {
+        let pick = |message| match message {
+            Message::NewGen(generation) => Some(generation.id),
+            _ => None,
+        };
+        let generation = self.get("the generation", NFT_MSG_GETGEN, 0, |_| {}, pick)?;
+        generation.ok_or(Error::Malformed(AttrError::Missing { kind: NFTA_GEN_ID, name: "NFTA_GEN_ID" }.into()))
     }
 
     /// One object; `None` when the kernel says that it, or what it is in, is not there.
@@ -263,17 +300,8 @@ fn not_sent(error: io::Error) -> CommitError {
 
 impl<T: Transport> Kernel for Live<T> {
     fn generation(&mut self) -> Result<u32, Error> {
-        let generation = self.get(
-            "the generation",
-            NFT_MSG_GETGEN,
-            0,
-            |_| {},
-            |message| match message {
-                Message::NewGen(generation) => Some(generation.id),
-                _ => None,
-            },
-        )?;
-        generation.ok_or(Error::Malformed(AttrError::Missing { kind: NFTA_GEN_ID, name: "NFTA_GEN_ID" }.into()))
+        self.settle()?;
+        self.generation_as_it_is()
     }
 
     fn tables(&mut self, family: Family) -> Result<Vec<Table>, Error> {

@@ -11,6 +11,12 @@
 //! [`Report::attempts`](crate::apply::Report) counts. A dump during which the generation moves is taken again in the
 //! same way: what is compared belongs to one generation.
 //!
+//! The kernel's own mark of a dump that was disturbed (`NLM_F_DUMP_INTR`) is not enough for that. A commit writes the new
+//! generation, then swaps what is visible, then takes old rules off the lists in which a dump remembers its place by counting: a
+//! dump that begins after the first step and goes on after the last one skips as many rules as were taken off, unmarked. So a
+//! generation is asked for behind an empty batch, which the kernel lets in only when the commit before it is over, and once
+//! more after the dump.
+//!
 //! # What is remembered
 //!
 //! After a commit the state is known without reading it. `Memory` (`apply/mod.rs`) keeps:
