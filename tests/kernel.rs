@@ -16,6 +16,8 @@
 mod coverage;
 #[path = "kernel/fake.rs"]
 mod fake;
+#[path = "kernel/handles.rs"]
+mod handles;
 #[path = "support/lab.rs"]
 mod lab;
 #[path = "kernel/names.rs"]

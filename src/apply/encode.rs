@@ -12,7 +12,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::ECHOED;
 use super::leftovers::Leftovers;
 use super::report::Report;
 use crate::compile::{CompileError, Program, stock};
@@ -47,9 +46,7 @@ pub(super) fn batch(
     // One piece of memory from the start: growing by doubling would touch twice as many pages.
     buffer.reserve(size + plan.changes().len() * MESSAGE_SIZE);
     let mut batch = Batch::begin_in(buffer, Some(generation));
-    if compiled.uses.len() <= ECHOED {
-        batch.ask_for_handles();
-    }
+    batch.ask_for_handles();
     let mut forms = compiled.uses.iter();
     let mut at: Option<(TableId, Family, TableName)> = None;
     for (index, change) in plan.changes().iter().enumerate() {
@@ -123,7 +120,7 @@ fn write<'c>(
             },
             origin,
         ),
-        Change::AddChain { chain, base, counters, mark, .. } => batch.add_chain(
+        Change::AddChain { chain, base, counters, mark, .. } => batch.create_chain(
             &Chain {
                 base: base.as_deref().cloned(),
                 counters: counters.as_deref().copied(),

@@ -16,8 +16,7 @@
 //! # What is remembered
 //!
 //! After a commit the state is known without reading it: the generation that the batch was guarded by plus one, and our
-//! own rules. The kernel sends the handles of few new rules back; those of a big load are read, chain by chain, when a
-//! later change needs them. When the generation has moved, everything that concerns us is read again
+//! own rules. Their handles follow from a few that the kernel sends back. When the generation has moved, everything that concerns us is read again
 //! ([`manual::generations`](crate::manual::generations)).
 
 mod encode;
@@ -46,10 +45,6 @@ const ATTEMPTS: u32 = 8;
 
 /// The largest batch buffer that is kept, in bytes: a load of 110,000 rules needs 38 MB, and the next change some hundred.
 const KEPT_BUFFER: usize = 1 << 20;
-
-/// Up to so many new rules are sent back with their handles. An answer is a kilobyte of receive buffer at the most, of
-/// which a socket has 208 KiB.
-const ECHOED: usize = 64;
 
 /// Up to so many chains are read one by one, beyond that the whole table. A chain is read in a tenth of a millisecond, and
 /// a rule of a whole table in a hundredth: a table of so many chains has thousands of rules, and may have a hundred thousand.
@@ -201,8 +196,7 @@ impl Memory {
         };
         report.kernel += committed.elapsed;
         if mode.commits() {
-            let handles = committed.handles.iter().filter_map(|(seq, handle)| Some((sealed.index(*seq)?, *handle)));
-            pending.learn(&plan, handles);
+            pending.learn(&plan, sealed.handles(&committed.echoed));
             observed.generation = next_generation(observed.generation);
             report.generation = observed.generation;
             self.finish_ipsets(kernel, &steps, report)?;

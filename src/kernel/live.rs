@@ -195,8 +195,8 @@ impl<T: Transport> Live<T> {
         self.transport.send(bytes).map_err(not_sent)?;
         self.drain(&mut outcome)?;
         let elapsed = start.elapsed();
-        let handles = std::mem::take(&mut outcome.handles);
-        outcome.judge(batch).map(|()| Committed { elapsed, handles })
+        let echoed = std::mem::take(&mut outcome.echoed);
+        outcome.judge(batch).map(|()| Committed { elapsed, echoed })
     }
 
     fn drain(&mut self, outcome: &mut Outcome) -> Result<(), CommitError> {
@@ -219,7 +219,7 @@ struct Outcome {
     lost: bool,
     malformed: Option<MessageError>,
     /// Rules that were sent back, by sequence number.
-    handles: Vec<(u32, u64)>,
+    echoed: Vec<(u32, u64)>,
 }
 
 impl Outcome {
@@ -230,7 +230,7 @@ impl Outcome {
                     Some(ack) => self.acks.push(ack),
                     None if message.header.kind == message_type(NFT_MSG_NEWRULE) => {
                         let handle = handle(&message)?;
-                        self.handles.extend(handle.map(|handle| (message.header.seq, handle)));
+                        self.echoed.extend(handle.map(|handle| (message.header.seq, handle)));
                     }
                     None => {}
                 }

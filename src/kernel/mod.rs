@@ -146,7 +146,7 @@ pub trait Kernel {
 pub struct Committed {
     /// Time from the start of sending until all answers were there.
     pub elapsed: Duration,
-    /// The handles of new rules by the sequence number of their message, if the batch asked for them
-    /// ([`Batch::ask_for_handles`](crate::transaction::Batch::ask_for_handles)).
-    pub handles: Vec<(u32, u64)>,
+    /// The handles of those new rules that the batch asked for, by the sequence number of their message. What they tell of
+    /// all new rules, [`Sealed::handles`] knows.
+    pub echoed: Vec<(u32, u64)>,
 }

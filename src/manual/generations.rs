@@ -23,8 +23,8 @@
 //!
 //! - the generation: the one of the guard plus one (zero is left out, as the kernel does);
 //! - for each chain of the tables that concern us its mark, policy and hook;
-//! - for each rule of a chain that concerns us what it is ([`Identity`](crate::ruleset::Identity)), its handle if it is
-//!   known, and whose it is. A chain of ours that we filled is eight bytes a rule, the address of the model's value
+//! - for each rule of a chain that concerns us what it is ([`Identity`](crate::ruleset::Identity)), its handle,
+//!   and whose it is. A chain of ours that we filled is eight bytes a rule, the address of the model's value
 //!   ([`ChainRules::Sent`](crate::ruleset::ChainRules::Sent));
 //! - the buffer of the last batch, to be used again.
 //!
@@ -34,17 +34,19 @@
 //!
 //! # Handles
 //!
-//! To delete a rule, or to put one before it, its handle is needed, which the kernel gives out at the commit. Batches of
-//! up to 64 new rules ask for them to be sent back (`NLM_F_ECHO`). For more rules than that the answers, up to a
-//! kilobyte each, would overflow the receive buffer; a big load is therefore not echoed, and its handles are read chain
-//! by chain when a later change needs them: a tenth of a millisecond for one chain, where the host's dump takes a second.
+//! To delete a rule, or to put one before it, its handle is needed, which the kernel gives out at the commit. It could send back
+//! every new rule (`NLM_F_ECHO`), but the answers, up to a kilobyte each, would overflow the receive buffer at a load. A
+//! table numbers all that is made in it with one counter, in the order of the batch, and a batch has the kernel's
+//! commit mutex, so two answers are enough: when the first and the last new rule of a table come back as far apart as what the
+//! batch makes between them, the handles in between are known, and no later change reads any. A chain that was filled at once has one number in
+//! memory for the handles of all its rules. Where the two answers do not fit, handles are read when a change needs them.
 //!
 //! # When something is read
 //!
 //! | when | what |
 //! |---|---|
 //! | first apply of a manager | tables, chains, and the rules of all chains but those of other components; up to 32 chains of a table one by one, beyond that the table |
-//! | a change needs a handle that is not known | that chain |
+//! | a rule moves, and its counters with it; or a handle is not known | that chain |
 //! | a chain is to be deleted | its use count; if that is more than we account for, the table, to name the rule that still refers to it |
 //! | an ipset is named | its number |
 //! | `ERESTART`, or another number of rules in a chain than we left there | everything that concerns us |

@@ -42,9 +42,14 @@ pub enum ChainRules {
     Unread,
     /// They were read, or at least one of them was.
     Read(Vec<ObservedRule>),
-    /// A chain of ours that we filled and have not read since: eight bytes a rule, which is what keeps a host of a
-    /// hundred thousand rules small. Handles are read when a change needs them.
-    Sent(Box<[Arc<Rule>]>),
+    /// A chain of ours that we filled, and have not changed or read since: eight bytes a rule, which is what keeps a host of a
+    /// hundred thousand rules small.
+    Sent {
+        /// The rules in order.
+        rules: Box<[Arc<Rule>]>,
+        /// The handle of the first; the others have the next ones. `None` when it is not known.
+        first: Option<NonZeroU64>,
+    },
 }
 
 impl ChainRules {
@@ -63,7 +68,10 @@ impl ChainRules {
         match self {
             Self::Unread => Cow::Borrowed(&[]),
             Self::Read(rules) => Cow::Borrowed(rules),
-            Self::Sent(rules) => rules.iter().cloned().map(ObservedRule::sent).collect(),
+            Self::Sent { rules, first } => {
+                let handles = (0..).map(|at| first.and_then(|first| first.checked_add(at)));
+                rules.iter().cloned().zip(handles).map(|(rule, handle)| ObservedRule::sent(rule, handle)).collect()
+            }
         }
     }
 
@@ -77,13 +85,34 @@ impl ChainRules {
         *self = Self::Read(rules);
     }
 
+    /// Notes the handles of some rules, by their places.
+    pub(crate) fn learn(&mut self, handles: &[(usize, NonZeroU64)]) {
+        if let (Self::Sent { rules, first }, Some((_, begin))) = (&mut *self, handles.first()) {
+            let in_a_row = (0..).map(|at| begin.checked_add(at)).enumerate().zip(handles);
+            if rules.len() == handles.len()
+                && in_a_row
+                    .fold(true, |so_far, ((place, next), (at, handle))| so_far && place == *at && next == Some(*handle))
+            {
+                *first = Some(*begin);
+                return;
+            }
+        }
+        self.update(|rules| {
+            for (at, handle) in handles {
+                if let Some(rule) = rules.get_mut(*at) {
+                    rule.handle = Some(*handle);
+                }
+            }
+        });
+    }
+
     /// How many rules there are; 0 when nothing is known of them.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Unread => 0,
             Self::Read(rules) => rules.len(),
-            Self::Sent(rules) => rules.len(),
+            Self::Sent { rules, .. } => rules.len(),
         }
     }
 
@@ -98,7 +127,7 @@ impl ChainRules {
         let (read, sent): (&[ObservedRule], &[Arc<Rule>]) = match self {
             Self::Unread => (&[], &[]),
             Self::Read(rules) => (rules, &[]),
-            Self::Sent(rules) => (&[], rules),
+            Self::Sent { rules, .. } => (&[], rules),
         };
         let sent = sent.iter().filter_map(|rule| rule.chain_ref());
         read.iter().filter_map(|rule| rule.identity.target()).chain(sent.map(|chain| chain.name()))
@@ -119,7 +148,7 @@ pub enum Mark {
 pub struct ObservedRule {
     /// What it is.
     pub identity: Identity,
-    /// Its handle; `None` for a rule we sent and have not read back.
+    /// Its handle, if it is known.
     pub handle: Option<NonZeroU64>,
     /// Whose it is.
     pub owner: Owner,
@@ -128,8 +157,8 @@ pub struct ObservedRule {
 impl ObservedRule {
     /// A rule of a chain of ours that we sent and have not read back.
     #[must_use]
-    pub fn sent(rule: Arc<Rule>) -> Self {
-        Self { identity: Identity::Rule(rule), handle: None, owner: Owner::Us(Place::Normal) }
+    pub fn sent(rule: Arc<Rule>, handle: Option<NonZeroU64>) -> Self {
+        Self { identity: Identity::Rule(rule), handle, owner: Owner::Us(Place::Normal) }
     }
 }
 

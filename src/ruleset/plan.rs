@@ -279,7 +279,7 @@ impl Planner<'_> {
                 let change = self.add(at, chain, index, entry, Marking::Chain);
                 self.rules.push(change);
             }
-            return ChainRules::Sent(chain.rules().map(|entry| entry.rule().clone()).collect());
+            return ChainRules::Sent { rules: chain.rules().map(|entry| entry.rule().clone()).collect(), first: None };
         }
         let mut next = Vec::with_capacity(chain.len());
         for (index, entry) in chain.rules().enumerate() {

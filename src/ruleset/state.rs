@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 use super::{Change, Mark, ObservedChain, ObservedTable, Owner, Plan};
 use crate::compile::Ipsets;
@@ -84,26 +85,31 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Notes the handles that the kernel gave to new rules: pairs of a change's index and a handle.
+    /// Notes the handles that the kernel gave to new rules: pairs of a change's index and a handle, in order.
     pub(crate) fn learn(&mut self, plan: &Plan, handles: impl IntoIterator<Item = (usize, u64)>) {
-        let mut learnt: HashMap<(TableId, &ChainName), Vec<(usize, NonZeroU64)>> = HashMap::new();
-        for (index, handle) in handles {
-            if let (Some(Change::AddRule { table, chain, at, .. }), Some(handle)) =
-                (plan.changes.get(index), NonZeroU64::new(handle))
-            {
-                learnt.entry((*table, chain)).or_default().push((*at as usize, handle));
+        let added = handles.into_iter().filter_map(|(index, handle)| match plan.changes.get(index)? {
+            Change::AddRule { table, chain, at, .. } => Some(((*table, chain), *at as usize, NonZeroU64::new(handle)?)),
+            _ => None,
+        });
+        let mut learnt = Vec::new();
+        // A plan changes chain by chain.
+        let mut chains: HashMap<(TableId, &ChainName), Range<usize>> = HashMap::new();
+        let mut last = None;
+        for (chain, at, handle) in added {
+            if last != Some(chain) {
+                chains.insert(chain, learnt.len()..learnt.len());
+                last = Some(chain);
+            }
+            learnt.push((at, handle));
+            if let Some(range) = chains.get_mut(&chain) {
+                range.end = learnt.len();
             }
         }
         for (table, name, chain) in &mut self.chains {
-            let Some(handles) = learnt.get(&(*table, &*name)) else { continue };
-            let Some(chain) = chain else { continue };
-            chain.rules.update(|rules| {
-                for (at, handle) in handles {
-                    if let Some(rule) = rules.get_mut(*at) {
-                        rule.handle = Some(*handle);
-                    }
-                }
-            });
+            let handles = chains.get(&(*table, &*name)).and_then(|range| learnt.get(range.clone()));
+            if let (Some(handles), Some(chain)) = (handles, chain) {
+                chain.rules.learn(handles);
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The builder of a transaction.
 //!
 //! Owns: sequence numbers, the way from an operation to its [`Origin`], and the seal. What each verb sends is in
-//! `verbs.rs`.
+//! `verbs.rs`, which rules come back in `handles.rs`.
 //! Never: allocates for an operation (the buffer grows by doubling), looks at what it is given beyond encoding it.
 
+use super::handles::Handles;
 use super::{Origin, SealError, Sealed};
+use crate::name::TableName;
 use crate::netlink::attr::Writer;
 use crate::netlink::header::NewFlags;
 use crate::nft::{Family, message};
@@ -21,8 +23,8 @@ pub struct Batch {
     /// Where the last operation starts.
     last: usize,
     failure: Option<SealError>,
-    /// `NLM_F_ECHO` on new rules, or nothing.
-    pub(super) echo: NewFlags,
+    /// What gets a handle, if that is asked for.
+    handles: Option<Handles>,
 }
 
 impl Batch {
@@ -42,14 +44,13 @@ impl Batch {
         bytes.clear();
         let written = message::append_batch_begin(&mut bytes, Self::FIRST_SEQ, generation);
         debug_assert!(written.is_ok(), "a marker always fits");
-        Self { bytes, generation, origins: Vec::new(), last: 0, failure: None, echo: NewFlags::empty() }
+        Self { bytes, generation, origins: Vec::new(), last: 0, failure: None, handles: None }
     }
 
-    /// Asks the kernel to send back the handle of each rule added from here on
-    /// ([`Committed::handles`](crate::kernel::Committed::handles)). An answer is as long as the rule: meant for small
-    /// batches, a big one would overflow the receive buffer.
+    /// Asks the kernel for what tells the handles of all rules that are added from here on ([`Sealed::handles`]): the first
+    /// and the last of each table come back.
     pub fn ask_for_handles(&mut self) {
-        self.echo = NewFlags::ECHO;
+        self.handles.get_or_insert_default();
     }
 
     /// Number of operations so far.
@@ -72,8 +73,22 @@ impl Batch {
 
     /// Any operation: `kind` is `NFT_MSG_*`, `flags` are `NLM_F_*` beside `NLM_F_REQUEST`, `fill` writes the attributes.
     /// The other methods cover what is usual.
-    #[inline]
     pub fn operation(
+        &mut self,
+        kind: u8,
+        flags: u16,
+        family: Family,
+        origin: Origin,
+        fill: impl FnOnce(&mut Writer<'_>),
+    ) {
+        if let Some(handles) = &mut self.handles {
+            handles.end_all();
+        }
+        self.push(kind, flags, family, origin, fill);
+    }
+
+    #[inline]
+    pub(super) fn push(
         &mut self,
         kind: u8,
         flags: u16,
@@ -91,6 +106,27 @@ impl Batch {
         self.origins.push(origin);
     }
 
+    /// The next operation makes something in this table that gets a handle, and is no rule.
+    pub(super) fn makes(&mut self, family: Family, table: &TableName) {
+        if let Some(handles) = &mut self.handles {
+            handles.made(family, table);
+        }
+    }
+
+    /// Whether the next operation makes something in this table is not known.
+    pub(super) fn may_make(&mut self, family: Family, table: &TableName) {
+        if let Some(handles) = &mut self.handles {
+            handles.end(family, table);
+        }
+    }
+
+    /// The next operation makes a rule.
+    pub(super) fn makes_rule(&mut self, family: Family, table: &TableName) {
+        if let Some(handles) = &mut self.handles {
+            handles.rule(family, table, self.origins.len(), self.bytes.len());
+        }
+    }
+
     /// Ends the transaction: writes `BATCH_END` and asks for an acknowledgement of the last operation.
     ///
     /// One acknowledgement is enough, as the kernel runs all operations and queues all errors before `send` returns;
@@ -102,22 +138,31 @@ impl Batch {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        if !self.origins.is_empty()
-            && let Some(slot) = self.bytes.get_mut(self.last + 6..self.last + 8)
-            && let &mut [low, high] = slot
-        {
-            slot.copy_from_slice(&(u16::from_ne_bytes([low, high]) | NewFlags::ACK.bits()).to_ne_bytes());
+        if !self.origins.is_empty() {
+            add_flags(&mut self.bytes, self.last, NewFlags::ACK);
+        }
+        if let Some(handles) = &self.handles {
+            handles.ask(&mut self.bytes);
         }
         let seq = self.next_seq();
         let written = message::append_batch_end(&mut self.bytes, seq);
         debug_assert!(written.is_ok(), "a marker always fits");
-        let Self { bytes, generation, origins, .. } = self;
-        Ok(Sealed { bytes, first_seq: Self::FIRST_SEQ, origins, generation })
+        let Self { bytes, generation, origins, handles, .. } = self;
+        Ok(Sealed { bytes, first_seq: Self::FIRST_SEQ, origins, generation, handles })
     }
 
     fn next_seq(&self) -> u32 {
         let operations = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
         Self::FIRST_SEQ.wrapping_add(operations).wrapping_add(1)
+    }
+}
+
+/// Sets flags of the message that begins here.
+pub(super) fn add_flags(bytes: &mut [u8], at: usize, flags: NewFlags) {
+    if let Some(slot) = bytes.get_mut(at + 6..at + 8)
+        && let &mut [low, high] = slot
+    {
+        slot.copy_from_slice(&(u16::from_ne_bytes([low, high]) | flags.bits()).to_ne_bytes());
     }
 }
 

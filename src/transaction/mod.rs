@@ -1,7 +1,8 @@
 //! Layer 6: one nf_tables transaction as bytes, from the first operation to the seal.
 //!
 //! Owns: the batch that brings any number of changes to all tables of both families ([`Batch`]), its closing
-//! ([`Sealed`]), and the way back from a sequence number to where an operation came from ([`Origin`]).
+//! ([`Sealed`]), the way back from a sequence number to where an operation came from ([`Origin`]), and which handles new
+//! rules have got.
 //! Never: does I/O; decides what should change.
 //!
 //! Invariant: a batch is built, then sealed, then committed; a sealed batch cannot be changed, by type.
@@ -22,6 +23,7 @@
 //! Where the truth is: `nfnetlink_rcv_batch` in `net/netfilter/nfnetlink.c` (Linux v6.12).
 
 mod batch;
+mod handles;
 mod listing;
 mod seal;
 mod verbs;

@@ -7,6 +7,7 @@
 
 use thiserror::Error;
 
+use super::handles::Handles;
 use crate::netlink::attr::AttrError;
 
 /// Where an operation came from: a number that means something to whoever filled the batch, most often an index into a
@@ -50,6 +51,7 @@ pub struct Sealed {
     pub(super) first_seq: u32,
     pub(super) origins: Vec<Origin>,
     pub(super) generation: Option<u32>,
+    pub(super) handles: Option<Handles>,
 }
 
 impl Sealed {
@@ -130,6 +132,13 @@ impl Sealed {
     pub fn index(&self, seq: u32) -> Option<usize> {
         let index = usize::try_from(seq.wrapping_sub(self.first_seq)).ok()?.checked_sub(1)?;
         (index < self.origins.len()).then_some(index)
+    }
+
+    /// The handles of new rules by the number, from 0, of their operation, as they follow from those that the kernel sent back
+    /// ([`Committed::echoed`](crate::kernel::Committed::echoed)); none unless [asked for](super::Batch::ask_for_handles).
+    pub fn handles<'a>(&'a self, echoed: &[(u32, u64)]) -> impl Iterator<Item = (usize, u64)> + use<'a> {
+        let echoed: Vec<_> = echoed.iter().filter_map(|(seq, handle)| Some((self.index(*seq)?, *handle))).collect();
+        self.handles.as_ref().map(|handles| handles.learn(&echoed)).into_iter().flatten()
     }
 
     /// The origins of all operations, in order.

@@ -58,22 +58,24 @@ impl RuleVerb {
 impl Batch {
     /// Adds a table, or changes the flags of the one that is there.
     pub fn add_table(&mut self, table: &Table, origin: Origin) {
-        self.operation(NFT_MSG_NEWTABLE, ADD, table.family, origin, |w| table.encode(w));
+        self.push(NFT_MSG_NEWTABLE, ADD, table.family, origin, |w| table.encode(w));
     }
 
     /// Adds a table that must not be there yet (`EEXIST`).
     pub fn create_table(&mut self, table: &Table, origin: Origin) {
-        self.operation(NFT_MSG_NEWTABLE, CREATE, table.family, origin, |w| table.encode(w));
+        self.push(NFT_MSG_NEWTABLE, CREATE, table.family, origin, |w| table.encode(w));
     }
 
     /// Deletes a table and all that is in it.
     pub fn delete_table(&mut self, family: Family, table: &TableName, origin: Origin) {
-        self.operation(NFT_MSG_DELTABLE, 0, family, origin, |w| w.string(NFTA_TABLE_NAME, table.as_str()));
+        // One that is made under its name counts from the start.
+        self.may_make(family, table);
+        self.push(NFT_MSG_DELTABLE, 0, family, origin, |w| w.string(NFTA_TABLE_NAME, table.as_str()));
     }
 
     /// Deletes all rules of all chains of a table.
     pub fn flush_table(&mut self, family: Family, table: &TableName, origin: Origin) {
-        self.operation(NFT_MSG_DELRULE, 0, family, origin, |w| w.string(NFTA_RULE_TABLE, table.as_str()));
+        self.push(NFT_MSG_DELRULE, 0, family, origin, |w| w.string(NFTA_RULE_TABLE, table.as_str()));
     }
 }
 
@@ -82,18 +84,20 @@ impl Batch {
     /// Adds a chain, or changes policy and counters of the base chain that is there. User data of a chain that is there
     /// stays as it is, and hook, priority and type cannot change.
     pub fn add_chain(&mut self, chain: &Chain, origin: Origin) {
-        self.operation(NFT_MSG_NEWCHAIN, ADD, chain.family, origin, |w| chain.encode(w));
+        self.may_make(chain.family, &chain.table);
+        self.push(NFT_MSG_NEWCHAIN, ADD, chain.family, origin, |w| chain.encode(w));
     }
 
     /// Adds a chain that must not be there yet (`EEXIST`).
     pub fn create_chain(&mut self, chain: &Chain, origin: Origin) {
-        self.operation(NFT_MSG_NEWCHAIN, CREATE, chain.family, origin, |w| chain.encode(w));
+        self.makes(chain.family, &chain.table);
+        self.push(NFT_MSG_NEWCHAIN, CREATE, chain.family, origin, |w| chain.encode(w));
     }
 
     /// Gives a chain another name. The handle names the chain, because the name is the new one. The rest of the batch
     /// still knows the chain by the old name.
     pub fn rename_chain(&mut self, family: Family, table: &TableName, handle: u64, to: &ChainName, origin: Origin) {
-        self.operation(NFT_MSG_NEWCHAIN, 0, family, origin, |w| {
+        self.push(NFT_MSG_NEWCHAIN, 0, family, origin, |w| {
             w.string(NFTA_CHAIN_TABLE, table.as_str());
             w.u64_be(NFTA_CHAIN_HANDLE, handle);
             w.string(NFTA_CHAIN_NAME, to.as_str());
@@ -102,7 +106,7 @@ impl Batch {
 
     /// Deletes a chain with its rules. Nothing may refer to it (`EBUSY`).
     pub fn delete_chain(&mut self, family: Family, table: &TableName, chain: &ChainName, origin: Origin) {
-        self.operation(NFT_MSG_DELCHAIN, 0, family, origin, |w| {
+        self.push(NFT_MSG_DELCHAIN, 0, family, origin, |w| {
             w.string(NFTA_CHAIN_TABLE, table.as_str());
             w.string(NFTA_CHAIN_NAME, chain.as_str());
         });
@@ -110,7 +114,7 @@ impl Batch {
 
     /// Deletes all rules of a chain.
     pub fn flush_chain(&mut self, family: Family, table: &TableName, chain: &ChainName, origin: Origin) {
-        self.operation(NFT_MSG_DELRULE, 0, family, origin, |w| {
+        self.push(NFT_MSG_DELRULE, 0, family, origin, |w| {
             w.string(NFTA_RULE_TABLE, table.as_str());
             w.string(NFTA_RULE_CHAIN, chain.as_str());
         });
@@ -148,15 +152,17 @@ impl Batch {
     pub fn rule_with(&mut self, head: &RuleHead<'_>, origin: Origin, fill: impl FnOnce(&mut Writer<'_>)) {
         let (flags, handle, position) = head.verb.parts();
         let (table, chain) = (head.table.as_str(), head.chain.as_str());
-        let flags = flags | self.echo.bits();
-        self.operation(NFT_MSG_NEWRULE, flags, head.family, origin, |w| {
+        if handle.is_none() {
+            self.makes_rule(head.family, head.table);
+        }
+        self.push(NFT_MSG_NEWRULE, flags, head.family, origin, |w| {
             rule::encode_parts(w, table, chain, handle, position, fill, head.compat, head.userdata);
         });
     }
 
     /// Deletes the rule with this handle.
     pub fn delete_rule(&mut self, family: Family, table: &TableName, chain: &ChainName, handle: u64, origin: Origin) {
-        self.operation(NFT_MSG_DELRULE, 0, family, origin, |w| {
+        self.push(NFT_MSG_DELRULE, 0, family, origin, |w| {
             w.string(NFTA_RULE_TABLE, table.as_str());
             w.string(NFTA_RULE_CHAIN, chain.as_str());
             w.u64_be(NFTA_RULE_HANDLE, handle);
@@ -169,17 +175,19 @@ impl Batch {
     /// Adds a set or map. One that is there must be of the same kind (`EEXIST`). [`Set::id`] must be given
     /// (`EINVAL`): it is what the rest of the batch calls an anonymous set.
     pub fn add_set(&mut self, set: &Set, origin: Origin) {
-        self.operation(NFT_MSG_NEWSET, ADD, set.family, origin, |w| set.encode(w));
+        self.may_make(set.family, &set.table);
+        self.push(NFT_MSG_NEWSET, ADD, set.family, origin, |w| set.encode(w));
     }
 
     /// Adds a set or map that must not be there yet (`EEXIST`).
     pub fn create_set(&mut self, set: &Set, origin: Origin) {
-        self.operation(NFT_MSG_NEWSET, CREATE, set.family, origin, |w| set.encode(w));
+        self.makes(set.family, &set.table);
+        self.push(NFT_MSG_NEWSET, CREATE, set.family, origin, |w| set.encode(w));
     }
 
     /// Deletes a set, which no rule may use (`EBUSY`).
     pub fn delete_set(&mut self, family: Family, table: &TableName, set: &SetName, origin: Origin) {
-        self.operation(NFT_MSG_DELSET, 0, family, origin, |w| {
+        self.push(NFT_MSG_DELSET, 0, family, origin, |w| {
             w.string(NFTA_SET_TABLE, table.as_str());
             w.string(NFTA_SET_NAME, set.as_str());
         });
@@ -202,7 +210,7 @@ impl Batch {
 
     /// Deletes all elements of a set.
     pub fn flush_set(&mut self, family: Family, table: &TableName, set: &SetName, origin: Origin) {
-        self.operation(NFT_MSG_DELSETELEM, 0, family, origin, |w| {
+        self.push(NFT_MSG_DELSETELEM, 0, family, origin, |w| {
             w.string(NFTA_SET_ELEM_LIST_TABLE, table.as_str());
             w.string(NFTA_SET_ELEM_LIST_SET, set.as_str());
         });
@@ -214,7 +222,7 @@ impl Batch {
         let mut next = 0;
         while next < elements.elements.len() {
             let from = next;
-            self.operation(kind, flags, elements.family, origin, |w| next = elements.encode_part(from, w));
+            self.push(kind, flags, elements.family, origin, |w| next = elements.encode_part(from, w));
         }
     }
 }
@@ -223,17 +231,19 @@ impl Batch {
 impl Batch {
     /// Adds an object, or changes the settings of the one that is there.
     pub fn add_object(&mut self, object: &Object, origin: Origin) {
-        self.operation(NFT_MSG_NEWOBJ, ADD, object.family, origin, |w| object.encode(w));
+        self.may_make(object.family, &object.table);
+        self.push(NFT_MSG_NEWOBJ, ADD, object.family, origin, |w| object.encode(w));
     }
 
     /// Adds an object that must not be there yet (`EEXIST`).
     pub fn create_object(&mut self, object: &Object, origin: Origin) {
-        self.operation(NFT_MSG_NEWOBJ, CREATE, object.family, origin, |w| object.encode(w));
+        self.makes(object.family, &object.table);
+        self.push(NFT_MSG_NEWOBJ, CREATE, object.family, origin, |w| object.encode(w));
     }
 
     /// Deletes an object (`kind` is `NFT_OBJECT_*`), which nothing may use (`EBUSY`).
     pub fn delete_object(&mut self, family: Family, table: &TableName, kind: u32, name: &str, origin: Origin) {
-        self.operation(NFT_MSG_DELOBJ, 0, family, origin, |w| {
+        self.push(NFT_MSG_DELOBJ, 0, family, origin, |w| {
             w.string(NFTA_OBJ_TABLE, table.as_str());
             w.string(NFTA_OBJ_NAME, name);
             w.u32_be(NFTA_OBJ_TYPE, kind);

@@ -1,10 +1,33 @@
 //! One component alone.
 
 use nftwrap::Manager;
+use nftwrap::kernel::Fake;
 use nftwrap::rule::Family;
 use nftwrap::wrap::{Place, TableKind};
 
 use crate::world::*;
+
+/// After a load the handle of every rule is known, so that a change to all chains, be they many, asks the kernel nothing.
+#[test]
+fn a_change_to_every_chain_reads_none() {
+    let fake = Fake::new();
+    let mut model = nova("nova-compute");
+    (0..700).for_each(|number| add_instance(&mut model, number, 22));
+    let mut manager = Manager::with_kernel(model, fake.connect());
+    manager.apply().unwrap();
+    for port in 22..25 {
+        let dumps = fake.stats().dumps;
+        for number in 0..700 {
+            let chain = format!("$inst-{number}");
+            assert!(remove(manager.model_mut(), &chain, &format!("-p tcp --dport {port} -j ACCEPT")));
+            assert!(add(manager.model_mut(), &chain, &format!("-p tcp --dport {} -j ACCEPT", port + 1)));
+        }
+        let report = manager.apply().unwrap();
+        assert_eq!((report.rules_added, report.rules_deleted), (700, 700), "{report:?}");
+        assert_eq!(fake.stats().dumps, dumps);
+    }
+    settle(&mut manager);
+}
 
 scenarios! {
     /// One transaction for all tables of both families; a second application finds nothing.

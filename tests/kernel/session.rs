@@ -12,13 +12,15 @@ pub(crate) const FAMILIES: [Family; 4] = [Family::Ip, Family::Ip6, Family::Inet,
 pub(crate) struct Session<'k> {
     pub(crate) kernel: &'k mut dyn Kernel,
     pub(crate) log: String,
+    /// The handles of the rules of the last commit, by the numbers of their operations, as far as they are known.
+    pub(crate) handles: Vec<(usize, u64)>,
     /// Whether the log has the places of attributes that their policies refuse.
     pub(crate) points_at_policies: bool,
 }
 
 impl<'k> Session<'k> {
     pub(crate) fn new(kernel: &'k mut dyn Kernel) -> Self {
-        Self { kernel, log: String::new(), points_at_policies: true }
+        Self { kernel, log: String::new(), handles: Vec::new(), points_at_policies: true }
     }
 
     /// Commits what `fill` puts into a batch; logs the outcome and the ruleset after it. Returns the errno of each
@@ -29,6 +31,7 @@ impl<'k> Session<'k> {
 
     pub(crate) fn commit_at(&mut self, generation: Option<u32>, fill: impl FnOnce(&mut Batch)) -> Vec<(usize, Errno)> {
         let mut batch = Batch::begin(generation);
+        batch.ask_for_handles();
         fill(&mut batch);
         let sealed = batch.seal().unwrap();
         let before = self.kernel.generation().unwrap();
@@ -36,10 +39,13 @@ impl<'k> Session<'k> {
         let error = self.kernel.check(&sealed).err();
         let checked = self.outcome(error.as_ref());
         assert_eq!(self.kernel.generation().unwrap(), before, "a check moves no generation");
-        let error = self.kernel.commit(&sealed).err();
+        let outcome = self.kernel.commit(&sealed);
+        self.handles = outcome.iter().flat_map(|committed| sealed.handles(&committed.echoed)).collect();
+        let error = outcome.err();
         let moved = self.kernel.generation().unwrap().wrapping_sub(before);
         let committed = self.outcome(error.as_ref());
         writeln!(self.log, "commit: {committed}; check: {checked}; generation +{moved}").unwrap();
+        writeln!(self.log, "handles {:?}", self.handles).unwrap();
         let snapshot = snapshot(self.kernel);
         self.log.push_str(&snapshot);
         let rejections = error.as_ref().map(CommitError::rejections).unwrap_or_default();

@@ -348,3 +348,29 @@ fn a_rule_that_only_iptables_has_is_named() {
     assert!(error.to_string().contains("CHECKSUM exists in table mangle of iptables only"), "{error}");
     assert_eq!(kernel.stats().commits, 0);
 }
+
+/// After a load the handle of every rule is known, so that a change to all chains, no two of them alike, asks the kernel nothing.
+#[test]
+fn a_change_to_every_chain_reads_none() {
+    let kernel = Fake::new();
+    let rule =
+        |number: u32, port: u32| format!("-s 10.9.{}.{} -p tcp --dport {port} -j ACCEPT", number / 250, number % 250);
+    let mut model = host(700);
+    (0..700).for_each(|number| assert!(add(&mut model, &format!("$inst-{number}"), &rule(number, 22))));
+    // As they are: the passes would find what the chains have in common.
+    let settings = Native { passes: nftwrap::layout::Passes::empty(), ..Native::default() };
+    let mut manager = Manager::with_kernel_and_layout(model, kernel.connect(), Layout::Native(settings));
+    manager.apply().unwrap();
+    for port in 22..25 {
+        let dumps = kernel.stats().dumps;
+        for number in 0..700 {
+            let chain = format!("$inst-{number}");
+            assert!(remove(manager.model_mut(), &chain, &rule(number, port)));
+            assert!(add(manager.model_mut(), &chain, &rule(number, port + 1)));
+        }
+        let report = manager.apply().unwrap();
+        assert!(report.rules_added >= 700, "{report:?}");
+        assert_eq!(kernel.stats().dumps, dumps);
+    }
+    settle(&mut manager);
+}

@@ -20,7 +20,7 @@ use super::ipsets::AskedIpsets;
 use super::phases::{self, Phase};
 use super::source::Source;
 use super::{Attempt, Memory, Planned, Report, blame};
-use crate::apply::{ECHOED, KEPT_BUFFER, Mode, next_generation};
+use crate::apply::{KEPT_BUFFER, Mode, next_generation};
 use crate::error::Error;
 use crate::kernel::{CommitError, Errno, Kernel, Rejection};
 use crate::ruleset::Fallback;
@@ -82,8 +82,9 @@ impl<S: Source> Memory<S> {
             report.messages += sealed.messages();
             report.bytes += sealed.bytes().len();
             report.kernel += committed.elapsed;
-            let origin = |seq| Some(sealed.origin(seq)?.0);
-            planned.pending.learn(committed.handles.iter().filter_map(|(seq, handle)| Some((origin(*seq)?, *handle))));
+            let change = |operation: usize| Some(sealed.origins().get(operation)?.0);
+            let handles = sealed.handles(&committed.echoed);
+            planned.pending.learn(handles.filter_map(|(operation, handle)| Some((change(operation)?, handle))));
             if !waiting.is_empty() {
                 planned.guard = planned.guard.map(next_generation);
             }
@@ -105,9 +106,7 @@ impl<S: Source> Memory<S> {
         ipsets: &AskedIpsets<'_, '_, K>,
     ) -> Result<(Sealed, Vec<Fallback>), Attempt> {
         let mut batch = Batch::begin_in(std::mem::take(&mut self.buffer), guard);
-        if planned.pending.added.len() <= ECHOED {
-            batch.ask_for_handles();
-        }
+        batch.ask_for_handles();
         let (changes, leftovers) = (&mut planned.changes, &mut planned.leftovers);
         let mut encoder = Encoder::new(&self.source, ipsets, &mut batch);
         let written = encoder.write(changes, 0, |at| phases.get(at).is_none_or(|phase| part.contains(phase)));

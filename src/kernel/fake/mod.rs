@@ -197,13 +197,13 @@ impl Fake {
             run::check(state, *generation, batch.bytes_for_check(), self.port)
         };
         match answer {
-            Answer::Good { changed, handles } => {
+            Answer::Good { changed, echoed } => {
                 if changed {
                     stats.commits += 1;
                     // Generation 0 means "any" in a batch, so no ruleset has it.
                     *generation = generation.checked_add(1).unwrap_or(1);
                 }
-                Ok(Committed { handles, ..Committed::default() })
+                Ok(Committed { echoed, ..Committed::default() })
             }
             Answer::Stale => Err(stale),
             Answer::Refused(rejections) => Err(CommitError::Refused(rejections)),

@@ -22,7 +22,7 @@ pub(super) enum Answer {
     /// In effect, or without `BATCH_END`: good. Says whether anything changed.
     Good {
         changed: bool,
-        handles: Vec<(u32, u64)>,
+        echoed: Vec<(u32, u64)>,
     },
     /// `ERESTART` about `BATCH_BEGIN`.
     Stale,
@@ -87,10 +87,10 @@ pub(super) fn batch(state: &mut State, generation: u32, bytes: &[u8], port: u32)
         Walk { complete: false, .. } => Answer::Silent,
         Walk { .. } => {
             let changed = after.changes > 0;
-            let handles = std::mem::take(&mut after.echoes);
+            let echoed = std::mem::take(&mut after.echoes);
             after.settle();
             *state = after;
-            Answer::Good { changed, handles }
+            Answer::Good { changed, echoed }
         }
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn batch(state: &mut State, generation: u32, bytes: &[u8], port: u32)
 /// Runs a batch without `BATCH_END`: the kernel validates it and drops it, and still sends the acknowledgement.
 pub(super) fn check(state: &mut State, generation: u32, bytes: &[u8], port: u32) -> Answer {
     match batch(state, generation, bytes, port) {
-        Answer::Silent => Answer::Good { changed: false, handles: Vec::new() },
+        Answer::Silent => Answer::Good { changed: false, echoed: Vec::new() },
         answer => answer,
     }
 }
