@@ -65,7 +65,7 @@ impl Leftovers {
         let mut found = Self::default();
         if let Some(current) = current {
             let observed = read::observe(kernel, current.beside)?;
-            ruleset::check_model(current.beside, &observed)?;
+            ruleset::check_model(current.beside, &observed, Extent::Removal)?;
             found.ipsets = read::ipsets(kernel, current.beside, Extent::Removal)?;
             let (plan, _) = ruleset::plan(current.beside, &observed, &found.ipsets, Extent::Removal)?;
             if !plan.is_empty() {

@@ -132,7 +132,7 @@ impl Memory {
             _ if observed.adopted => Extent::Changes,
             _ => Extent::Everything,
         };
-        ruleset::check_model(model, observed)?;
+        ruleset::check_model(model, observed, extent)?;
         let mut ipsets = read::ipsets(kernel, model, extent)?;
         let steps = self.ipsets.plan(kernel, model, extent)?;
         steps.expect(&mut ipsets);

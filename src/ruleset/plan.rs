@@ -21,12 +21,15 @@ use crate::rule::Rule;
 use crate::wrap::{Builtin, Chain, ChainKind, Entry, Model, ModelError, Place, Table, TableId};
 
 /// Refuses a model whose jumps lead nowhere, in circles, or too deep, before anything is sent.
-pub(crate) fn check_model(model: &Model, observed: &Observed) -> Result<(), PlanError> {
-    model
-        .check(|at, chain| {
-            observed.table(at).is_some_and(|t| t.chains.contains_key(chain)) && !observed.is_going(model, at, chain)
-        })
-        .map_err(PlanError::Model)
+pub(crate) fn check_model(model: &Model, observed: &Observed, extent: Extent) -> Result<(), PlanError> {
+    let exists = |at: TableId, chain: &ChainName| {
+        observed.table(at).is_some_and(|t| t.chains.contains_key(chain)) && !observed.is_going(model, at, chain)
+    };
+    match extent {
+        Extent::Changes => model.check_changes(exists),
+        Extent::Everything | Extent::Removal => model.check(exists),
+    }
+    .map_err(PlanError::Model)
 }
 
 /// How much is compared.

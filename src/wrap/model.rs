@@ -300,8 +300,24 @@ impl Model {
     /// # Errors
     /// All that is wrong, in the order of tables, chains and rules.
     pub fn check(&self, exists: impl Fn(TableId, &ChainName) -> bool) -> Result<(), Vec<ModelError>> {
+        self.check_tables(exists, |_| true)
+    }
+
+    /// The same of tables with chains that changed since [`Model::mark_applied`]: no jump leads from one table to another.
+    ///
+    /// # Errors
+    /// As [`check`](Model::check).
+    pub fn check_changes(&self, exists: impl Fn(TableId, &ChainName) -> bool) -> Result<(), Vec<ModelError>> {
+        self.check_tables(exists, |table| table.dirty().next().is_some())
+    }
+
+    fn check_tables(
+        &self,
+        exists: impl Fn(TableId, &ChainName) -> bool,
+        chosen: impl Fn(&Table) -> bool,
+    ) -> Result<(), Vec<ModelError>> {
         let mut errors = Vec::new();
-        for table in self.tables() {
+        for table in self.tables().filter(|table| chosen(table)) {
             check::check(table, &exists, &mut errors);
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
