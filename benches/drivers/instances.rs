@@ -5,7 +5,7 @@ use nftwrap::kernel::Live;
 use nftwrap::layout::Layout;
 use nftwrap::name::MacAddress;
 use nftwrap::virt_firewall::instances::{
-    Deferral, Instance, Interface, Network, NftablesFirewallDriver, Options, Subnet,
+    Deferral, FirewallDriver, Instance, Interface, Network, NftablesFirewallDriver, Options, Subnet,
 };
 use nftwrap::wrap::{Model, Profile};
 use nftwrap::writer::Pace;
@@ -72,6 +72,21 @@ impl Candidate for Instances {
 
     fn boot(&mut self, number: u32) -> Result<Reports, Failure> {
         Ok(self.0.prepare(&instance(number)?)?.wait()?)
+    }
+
+    fn start(&mut self, number: u32) -> Option<Result<(), Failure>> {
+        let start = || {
+            let instance = instance(number)?;
+            self.0.setup_basic_filtering(&instance)?;
+            self.0.prepare_instance_filter(&instance)?;
+            self.0.apply_instance_filter(&instance.id)?;
+            Ok(())
+        };
+        Some(start())
+    }
+
+    fn stop(&mut self, number: u32) -> Result<(), Failure> {
+        Ok(self.0.unfilter_instance(&instance(number)?)?)
     }
 
     fn end(&mut self, number: u32) -> Result<Reports, Failure> {

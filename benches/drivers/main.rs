@@ -64,6 +64,10 @@ trait Candidate {
     fn load(&mut self, instances: u32) -> Result<Reports, Failure>;
     /// One instance more, the one of that number.
     fn boot(&mut self, number: u32) -> Result<Reports, Failure>;
+    /// The same as an agent does it, when that is more than one call: set up, prepared and applied, each waited for.
+    fn start(&mut self, number: u32) -> Option<Result<(), Failure>>;
+    /// Takes that back.
+    fn stop(&mut self, number: u32) -> Result<(), Failure>;
     /// And its end.
     fn end(&mut self, number: u32) -> Result<Reports, Failure>;
     /// The group that all use has its rules, with one more or without.
@@ -150,6 +154,13 @@ fn measure(name: &'static str, start: Start, layout: Layout, instances: u32, qui
         std::thread::sleep(PAUSE);
         measured.add(Job::End, sample(|| host.end(number))?);
         std::thread::sleep(PAUSE);
+        let start = Instant::now();
+        if let Some(started) = host.start(number) {
+            started?;
+            measured.add(Job::Start, Sample { total: start.elapsed(), kernel: None });
+            host.stop(number)?;
+            std::thread::sleep(PAUSE);
+        }
     }
     for _ in 0..rounds.rules {
         measured.add(Job::Rule, sample(|| host.rule(true))?);
@@ -175,5 +186,5 @@ fn sample(call: impl FnOnce() -> Result<Reports, Failure>) -> Result<Sample, Fai
     if reports.iter().all(|report| report.messages == 0 && report.elements == 0) {
         return Err(Failure("a change changed nothing".to_owned()));
     }
-    Ok(Sample { total, kernel: reports.iter().map(|report| report.kernel).sum() })
+    Ok(Sample { total, kernel: Some(reports.iter().map(|report| report.kernel).sum()) })
 }

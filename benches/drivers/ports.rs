@@ -60,6 +60,14 @@ impl Candidate for Ports {
         reports([self.0.prepare(port(number)?)?])
     }
 
+    fn start(&mut self, _: u32) -> Option<Result<(), Failure>> {
+        None
+    }
+
+    fn stop(&mut self, number: u32) -> Result<(), Failure> {
+        self.end(number).map(drop)
+    }
+
     fn end(&mut self, number: u32) -> Result<Reports, Failure> {
         reports(self.0.remove(&port(number)?.id))
     }

@@ -13,18 +13,20 @@ use crate::support::record::Output;
 pub(crate) enum Job {
     Load,
     Boot,
+    Start,
     End,
     Rule,
     Member,
 }
 
 impl Job {
-    const ALL: [Self; 5] = [Self::Load, Self::Boot, Self::End, Self::Rule, Self::Member];
+    const ALL: [Self; 6] = [Self::Load, Self::Boot, Self::Start, Self::End, Self::Rule, Self::Member];
 
     fn name(self) -> &'static str {
         match self {
             Self::Load => "all instances, in one transaction",
             Self::Boot => "one instance boots",
+            Self::Start => "one boots, guard and all its calls",
             Self::End => "one instance ends",
             Self::Rule => "a rule comes into a group that all use",
             Self::Member => "a member joins a group that all use",
@@ -36,7 +38,8 @@ impl Job {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) total: Duration,
-    pub(crate) kernel: Duration,
+    /// `None` when it is not known.
+    pub(crate) kernel: Option<Duration>,
 }
 
 /// All samples of one candidate at one size.
@@ -62,31 +65,30 @@ impl Measured {
         self.samples.push((job, sample));
     }
 
-    fn spread(&self, job: Job, part: fn(&Sample) -> Duration) -> Option<Spread> {
-        Spread::of(self.samples.iter().filter(|(of, _)| *of == job).map(|(_, sample)| part(sample)))
+    fn spread(&self, job: Job, part: fn(&Sample) -> Option<Duration>) -> Option<Spread> {
+        Spread::of(self.samples.iter().filter(|(of, _)| *of == job).filter_map(|(_, sample)| part(sample)))
     }
 
     fn total(&self, job: Job) -> Option<Spread> {
-        self.spread(job, |sample| sample.total)
+        self.spread(job, |sample| Some(sample.total))
     }
 
     pub(crate) fn print(&self, output: &mut Output) {
         output.text(&format!("\n{}, {} instances", self.name, thousands(self.instances)));
         for job in Job::ALL {
-            let (Some(total), Some(kernel)) = (self.total(job), self.spread(job, |sample| sample.kernel)) else {
-                continue;
-            };
+            let Some(total) = self.total(job) else { continue };
+            let kernel = self.spread(job, |sample| sample.kernel);
             output.text(&format!(
                 "  {:<42} p50 {:>9}  p99 {:>9}  kernel p50 {:>9}  ({} samples)",
                 job.name(),
                 human(total.median),
                 human(total.p99),
-                human(kernel.median),
+                kernel.map_or_else(|| "-".to_owned(), |kernel| human(kernel.median)),
                 total.samples,
             ));
             output.line(&json!({
                 "candidate": self.name, "instances": self.instances, "change": job.name(),
-                "p50_us": us(total.median), "p99_us": us(total.p99), "kernel_us": us(kernel.median),
+                "p50_us": us(total.median), "p99_us": us(total.p99), "kernel_us": kernel.map(|kernel| us(kernel.median)),
                 "samples": total.samples,
             }));
         }
@@ -140,6 +142,7 @@ pub(crate) fn section(machine: &str, measured: &[Measured]) -> String {
             (Some(total), Some(kernel)) => {
                 format!("{}, {}, {}", human(total.median), human(total.p99), human(kernel.median))
             }
+            (Some(total), None) => format!("{}, {}", human(total.median), human(total.p99)),
             _ => "-".to_owned(),
         });
         text.push_str(&format!("| {} | {} |\n", job.name(), cells.collect::<Vec<_>>().join(" | ")));
