@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use std::time::Instant;
 
 use ipnetwork::IpNetwork;
 
@@ -288,7 +289,10 @@ pub(crate) fn remove<K: Kernel + ?Sized>(kernel: &mut K, model: &Model, report: 
 
 fn run<K: Kernel + ?Sized>(kernel: &mut K, order: &Order, report: &mut Report) -> Result<(), ipset::Error> {
     report.messages += order.messages();
-    kernel.change_ipset(order)
+    let start = Instant::now();
+    let outcome = kernel.change_ipset(order);
+    report.kernel += start.elapsed();
+    outcome
 }
 
 /// Destroys sets, as soon as no rule holds them any more. Returns those that something still refers to.

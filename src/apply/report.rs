@@ -46,7 +46,7 @@ pub struct Report {
     pub compile: Duration,
     /// Time for writing the messages.
     pub encode: Duration,
-    /// Time from the start of sending until the kernel's answer was there.
+    /// Time from the start of sending until the kernel's answer was there, of transactions and changes of ipsets.
     pub kernel: Duration,
     /// Time of the whole call.
     pub total: Duration,

@@ -52,7 +52,5 @@
 //!   the kernel's, where a set of addresses takes 0.04 ms at any size. A set of addresses as long as no member is a prefix would end that.
 //!   A set's name is the group's identifier cut as neutron cuts it: rules of two groups that are alike in the first 24 characters would
 //!   name one set. Random identifiers are not; whoever makes them otherwise must see to it.
-//! - **The first change to all chains** of a host in the tables of iptables reads the handles of their rules: for 10,000 ports, whose
-//!   rules are half a million, most of a minute once; a second afterwards.
 //! - **A device that two instances claim** is guarded for the one that came last, and not at all when either goes; callers have to end the
 //!   first one before they start the second. A change that the kernel refuses is tried again with the next one, not before.

@@ -4,8 +4,9 @@
 //! form for rules that were read.
 //! Never: compares text.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::chain_diff::{self, Role, Standing, Step, Wanted};
 use super::plan::{Marking, PlanError, Planner, chain_of};
