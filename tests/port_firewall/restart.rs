@@ -74,6 +74,32 @@ fn zones_survive_a_restart_in_the_kernel() {
     zones_survive(|| -> Live { lab.kernel() });
 }
 
+/// Devices that are alike in the eleven characters that neutron keeps, or but for the prefix that it drops, are two.
+#[test]
+fn devices_that_are_alike_have_zones_of_their_own() {
+    let of = |name: &str, device: &str| Port {
+        device: device.parse().unwrap(),
+        ..port(name, "02:00:00:00:00:09", &["10.0.0.9"])
+    };
+    let alike = [of("one", "tap12345678901a"), of("two", "tap12345678901b"), of("three", "eth12345678901a")];
+    let fake = Fake::new();
+    for path in [Path::Bridged, Path::Routed] {
+        for layout in [Layout::Iptables, Layout::native()] {
+            let settings = Settings { path, ..settings(&layout, Driver::Hybrid) };
+            let start = || World::over(fake.connect(), layout.clone(), settings);
+            let zones = |world: &World| alike.each_ref().map(|port| world.firewall.zone(&port.id).unwrap());
+            let first = start();
+            begin(&first, &alike);
+            assert_eq!(zones(&first), [4097, 4098, 4099]);
+            first.firewall.stop().unwrap();
+            let second = start();
+            begin(&second, &[alike[2].clone(), alike[1].clone(), alike[0].clone()]);
+            assert_eq!(zones(&second), [4097, 4098, 4099], "{path:?}");
+            second.firewall.stop().unwrap().flush().unwrap();
+        }
+    }
+}
+
 /// An agent that begins to use the other layout keeps its zones, too.
 #[test]
 fn zones_survive_a_change_of_the_layout() {
@@ -122,7 +148,8 @@ fn firewalls_share_zones_until_there_is_none() {
     one.prepare(port_a()).unwrap().wait().unwrap();
     two.prepare(port_b()).unwrap().wait().unwrap();
     assert_eq!((one.zone(&id(A)), two.zone(&id(B))), (Some(4097), Some(4098)));
-    let others = (4099..=65535).all(|number| zones.claim(&ZoneKey::new(&format!("k{number}"))).is_some());
+    let others =
+        (4099..=65535).all(|number| zones.claim(&ZoneKey::new(format!("k{number}").parse().unwrap())).is_some());
     assert!(others);
     let late = port("eeeeeeee-00", "02:00:00:00:00:09", &[]);
     let error = one.prepare(late.clone()).unwrap_err();

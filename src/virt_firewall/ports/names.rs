@@ -36,21 +36,23 @@ pub enum Path {
     Routed,
 }
 
-/// What a zone is for: a port, or a network.
+/// What a zone is for: the device of a port, or the bridge of a network.
+///
+/// The whole name counts, and not the 11 characters that neutron keeps of it: ports whose devices are alike in these would
+/// have one zone. A restart finds the device in the rule that gives the zone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ZoneKey(Arc<str>);
+pub struct ZoneKey(InterfaceName);
 
 impl ZoneKey {
-    /// The key of a name, of which 11 characters count.
+    /// The key of a device.
     #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self(cut(name, ZONE).into())
+    pub fn new(device: InterfaceName) -> Self {
+        Self(device)
     }
 }
 
 /// The longest own part of a chain's name with its letter in front.
 const OWN: usize = 11;
-const ZONE: usize = 11;
 /// The prefixes of devices have so many characters.
 const PREFIX: usize = 3;
 const SET: usize = 29;
@@ -71,8 +73,8 @@ impl Driver {
     /// The key of the port's zone.
     pub(super) fn zone_key(self, path: Path, port: &Port) -> ZoneKey {
         match (self, path) {
-            (Self::Plain, Path::Bridged) => ZoneKey::new(port.network.as_str()),
-            _ => ZoneKey::new(without_prefix(&port.device)),
+            (Self::Plain, Path::Bridged) => ZoneKey::new(self.bridge_side(port)),
+            _ => ZoneKey::new(port.device.clone()),
         }
     }
 
@@ -83,7 +85,7 @@ impl Driver {
             (Path::Bridged, Self::Plain) => bridge_port && device.as_str().starts_with("brq"),
             (Path::Routed, _) => !bridge_port,
         };
-        read.then(|| ZoneKey::new(without_prefix(device)))
+        read.then(|| ZoneKey::new(device.clone()))
     }
 
     /// How comments call the port. A device loses four characters, as neutron has it: the comment is for people, and the
@@ -240,7 +242,16 @@ mod tests {
         assert_ne!(taken.claim(Driver::Plain, &odd).unwrap().key(ChainOf::AntiSpoof), "$sg-chain");
         taken.release(&first_id());
         assert!(taken.claim(Driver::Hybrid, &port("c0ffee01-1a2c")).is_ok());
-        assert_eq!(ZoneKey::new("12345678901234567"), ZoneKey::new("12345678901"));
+    }
+
+    /// neutron 79: a network's zone is that of its bridge, whose name has 11 characters of it.
+    #[test]
+    fn a_zone_is_of_a_device() {
+        let of = |network: &str| Port { network: network.parse().unwrap(), ..port("c0ffee01") };
+        let key = |path, port: &Port| Driver::Plain.zone_key(path, port);
+        assert_eq!(key(Path::Bridged, &of("12345678901234567")), key(Path::Bridged, &of("12345678901")));
+        assert_ne!(key(Path::Bridged, &of("12345678901")), key(Path::Bridged, &of("12345678902")));
+        assert_eq!(key(Path::Routed, &of("1")), key(Path::Routed, &of("2")));
     }
 
     fn first_id() -> PortId {

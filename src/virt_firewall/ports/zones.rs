@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn key(number: u32) -> ZoneKey {
-        ZoneKey::new(&format!("port-{number}"))
+        ZoneKey::new(format!("port-{number}").parse().unwrap())
     }
 
     /// neutron 79.
