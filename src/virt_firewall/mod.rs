@@ -14,6 +14,7 @@
 //! | [`instances`] | the firewall of nova-compute |
 //! | [`service`] | protocol, ports and ICMP types of a rule |
 //! | `spoofing` | instances held to their addresses, on the bridge |
+//! | `tickets` | the outcomes of an operation in several pieces |
 //!
 //! Invariant: a rule that is rejected is left out and reported; it never keeps another one from its effect.
 
@@ -26,9 +27,11 @@ pub mod instances;
 pub mod ports;
 pub mod service;
 mod spoofing;
+mod tickets;
 
 pub use group::{Direction, GroupId, GroupRule, Remote, RuleId, SecurityGroup};
 pub use groups::Form;
 pub use input::{Rejected, RuleInput, TenantRule, Why};
 pub use instances::{FirewallDriver, Instance, InstanceId, NftablesFirewallDriver, NoopFirewallDriver, load_driver};
 pub use service::{Dialect, PortProtocol, Service};
+pub use tickets::{Refusal, Refused, Tickets};

@@ -8,7 +8,7 @@ use nftwrap::virt_firewall::instances::{
     load_driver,
 };
 use nftwrap::virt_firewall::{
-    FirewallDriver, Form, NftablesFirewallDriver, PortProtocol, RuleInput, Service, TenantRule, Why,
+    FirewallDriver, Form, NftablesFirewallDriver, PortProtocol, Refused, RuleInput, Service, TenantRule, Why,
 };
 use nftwrap_compat::parse;
 
@@ -374,7 +374,7 @@ fn what_was_refused_comes_with_the_next_change() {
     own_kernel.fail_next(1, nftwrap::kernel::Errno::NOMEM);
     let driver = crate::driver(own_kernel, kernel.connect(), Layout::Iptables, Options::nova());
     let error = driver.prepare_instance_filter(&small("1", "10.0.0.1", &["web"])).unwrap_err();
-    let DriverError::Refused(refused) = &error else { panic!("{error}") };
+    let DriverError::Refused(Refused(refused)) = &error else { panic!("{error}") };
     assert_eq!((refused.len(), &*refused[0].what), (1, "instance 1"));
     assert!(!driver.instance_filter_exists(&small("1", "10.0.0.1", &[])).unwrap());
     driver.prepare_instance_filter(&small("2", "10.0.0.2", &[])).unwrap();

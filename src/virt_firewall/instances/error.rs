@@ -2,7 +2,6 @@
 //!
 //! Owns: the error that all drivers share.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use thiserror::Error;
@@ -10,7 +9,7 @@ use thiserror::Error;
 use super::instance::{InstanceError, InstanceId};
 use crate::linux_net::BridgeError;
 use crate::name::NameError;
-use crate::writer::WriteError;
+use crate::virt_firewall::tickets::Refused;
 
 /// Why an operation did not take effect, or only a part of it.
 #[derive(Debug, Error)]
@@ -41,28 +40,7 @@ pub enum DriverError {
     /// A member of a group that is no host.
     #[error("{0} is no address that a member of a group can have")]
     Member(IpAddr),
-    /// Changes that had no effect. They are tried again with the next one.
-    #[error("{}", List(.0))]
-    Refused(Vec<Refusal>),
-}
-
-/// A change that had no effect.
-#[derive(Debug, Clone, Error)]
-#[error("{what}: {why}")]
-pub struct Refusal {
-    /// What was to change.
-    pub what: String,
-    /// Why it did not.
-    pub why: WriteError,
-}
-
-struct List<'a>(&'a [Refusal]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, refusal) in self.0.iter().enumerate() {
-            write!(f, "{}{refusal}", if number == 0 { "" } else { "; " })?;
-        }
-        Ok(())
-    }
+    /// Changes that had no effect.
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }

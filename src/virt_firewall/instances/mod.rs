@@ -29,8 +29,8 @@ mod rules;
 mod state;
 
 pub use self::driver::{Deferral, FirewallDriver, LoadError, NoopFirewallDriver, Settings, load_driver};
-pub use self::error::{DriverError, Refusal};
+pub use self::error::DriverError;
 pub use self::instance::{Instance, InstanceError, InstanceId, Interface, Network, Subnet};
-pub use self::nftables::{NftablesFirewallDriver, Stats, Tickets};
+pub use self::nftables::{NftablesFirewallDriver, Stats};
 pub use self::options::Options;
 pub use self::provider::ProviderRule;

@@ -21,13 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipnetwork::IpNetwork;
 
 use super::driver::FirewallDriver;
-use super::error::{DriverError, Refusal};
+use super::error::DriverError;
 use super::instance::{Instance, InstanceId, chain_name};
 use super::options::Options;
 use super::provider::ProviderRule;
 use super::rules::{self, FALLBACK};
 use super::state::{Key, State, of_group};
-use crate::apply::Report;
 use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
 use crate::name::InterfaceName;
@@ -36,6 +35,7 @@ use crate::virt_firewall::group::{Direction, GroupId, Remote, SecurityGroup};
 use crate::virt_firewall::groups::Effect;
 use crate::virt_firewall::input::{Rejected, TenantRule, Why};
 use crate::virt_firewall::spoofing::{Rights, Spoofing};
+use crate::virt_firewall::tickets::{Refusal, Refused, Tickets};
 use crate::wrap::ModelError;
 use crate::writer::{Change, Hold, Pace, Submission, Ticket, WriteError, Writer};
 
@@ -56,30 +56,6 @@ pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
 struct Deferred<K> {
     holds: Vec<Hold<Key, K>>,
     tickets: Tickets,
-}
-
-/// The outcomes of an operation's changes, now or later.
-#[derive(Debug, Default)]
-#[must_use = "changes are done whether or not somebody waits, but only the tickets tell of a failure"]
-pub struct Tickets(Vec<(String, Ticket)>);
-
-impl Tickets {
-    /// Waits for all of them. Each transaction has one report, however many of the changes were in it. Who waits within the
-    /// own deferral waits for ever.
-    ///
-    /// # Errors
-    /// [`DriverError::Refused`] names those that had no effect.
-    pub fn wait(self) -> Result<Vec<Arc<Report>>, DriverError> {
-        let (mut reports, mut refused): (Vec<Arc<Report>>, _) = (Vec::new(), Vec::new());
-        for (what, ticket) in self.0 {
-            match ticket.wait() {
-                Ok(report) if reports.iter().any(|other| Arc::ptr_eq(other, &report)) => {}
-                Ok(report) => reports.push(report),
-                Err(why) => refused.push(Refusal { what, why }),
-            }
-        }
-        if refused.is_empty() { Ok(reports) } else { Err(DriverError::Refused(refused)) }
-    }
 }
 
 /// What a driver has done so far.
@@ -250,7 +226,7 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let mut state = lock(&self.state);
         state.set_provider(rules);
         self.pay(&mut state);
-        Tickets(self.submit(vec![state.provider_change()]).into_iter().collect())
+        self.submit(vec![state.provider_change()]).into_iter().collect()
     }
 
     /// Submits all that follows from a change of one instance in one piece.
@@ -261,7 +237,7 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             changes.push(state.instance_change(owner)?);
         }
         changes.extend(effect.after.into_iter().map(of_group));
-        Ok(Tickets(self.submit(changes).into_iter().collect()))
+        Ok(self.submit(changes).into_iter().collect())
     }
 
     /// Submits what follows from a change of a group piece by piece, so that one instance keeps no other from it; unless
@@ -269,12 +245,12 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     fn each(&self, state: &mut State, effect: Effect<InstanceId>) -> Result<Tickets, DriverError> {
         let _one = self.writer.hold();
         self.pay(state);
-        let mut tickets: Vec<_> = self.submit(effect.before.into_iter().map(of_group).collect()).into_iter().collect();
+        let mut tickets: Tickets = self.submit(effect.before.into_iter().map(of_group).collect()).into_iter().collect();
         for owner in &effect.owners {
             tickets.extend(self.submit(vec![state.instance_change(owner)?]));
         }
         tickets.extend(self.submit(effect.after.into_iter().map(of_group).collect()));
-        Ok(Tickets(tickets))
+        Ok(tickets)
     }
 
     /// Submits changes whose keys are owed when they are refused.
@@ -329,9 +305,9 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let mut deferred = lock(&self.deferred);
         if deferred.holds.is_empty() {
             drop(deferred);
-            return tickets.wait().map(drop);
+            return Ok(tickets.wait().map(drop)?);
         }
-        deferred.tickets.0.extend(tickets.0);
+        deferred.tickets.extend(tickets);
         Ok(())
     }
 }
@@ -370,7 +346,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         }
         self.pay(&mut state);
         let change = state.instance_change(id)?;
-        let tickets = Tickets(self.submit(vec![change]).into_iter().collect());
+        let tickets = self.submit(vec![change]).into_iter().collect();
         drop(state);
         self.settle(tickets)
     }
@@ -389,7 +365,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
             let tables = Family::BOTH.map(|family| manager.model().table(family, rules::filter(family).kind));
             tables.into_iter().all(|table| table.is_some_and(|table| table.has_chain(name.as_str())))
         };
-        let refused = |why| DriverError::Refused(vec![Refusal { what: format!("instance {}", instance.id), why }]);
+        let refused = |why| Refused(vec![Refusal { what: format!("instance {}", instance.id), why }]);
         let stands = self.visit(look).map_err(refused)?;
         let Some(spoofing) = self.spoofing.as_ref().filter(|_| stands) else { return Ok(stands) };
         Ok(lock(spoofing).is_guarded(&instance.interfaces, self.rights(instance))?)
@@ -440,7 +416,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         let tickets = std::mem::take(&mut deferred.tickets);
         drop(deferred);
         drop(last);
-        tickets.wait().map(drop)
+        Ok(tickets.wait().map(drop)?)
     }
 }
 
