@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use nftwrap::Manager;
+use nftwrap::apply::Report;
 use nftwrap::layout::Layout;
 use nftwrap::name::MacAddress;
 use nftwrap::virt_firewall::ports::{self, Path, Port, PortFirewall, Settings};
-use nftwrap::writer::Ticket;
 
 use crate::support::failure::Failure;
 use crate::{Candidate, Reports, scene};
@@ -31,33 +31,38 @@ fn port(number: u32) -> Result<Port, Failure> {
     Ok(port)
 }
 
-fn reports(tickets: impl IntoIterator<Item = Ticket>) -> Result<Reports, Failure> {
-    let mut reports: Reports = Vec::new();
-    for ticket in tickets {
-        let report = ticket.wait()?;
-        if !reports.iter().any(|other| Arc::ptr_eq(other, &report)) {
-            reports.push(report);
+/// Each transaction's once.
+fn once(reports: impl IntoIterator<Item = Arc<Report>>) -> Reports {
+    let mut once = Reports::new();
+    for report in reports {
+        if !once.iter().any(|other| Arc::ptr_eq(other, &report)) {
+            once.push(report);
         }
     }
-    Ok(reports)
+    once
 }
 
 impl Candidate for Ports {
     fn load(&mut self, instances: u32) -> Result<Reports, Failure> {
         let deferral = self.0.defer();
         let members = (0..instances).map(|number| scene::address(number).into());
-        let mut tickets = vec![self.0.update_security_group_members(&scene::group_id(0)?, members)];
-        tickets.extend(scene::groups()?.into_iter().map(|group| self.0.update_security_group_rules(group)));
+        let mut of_groups = vec![self.0.update_security_group_members(&scene::group_id(0)?, members)];
+        of_groups.extend(scene::groups()?.into_iter().map(|group| self.0.update_security_group_rules(group)));
         let ports: Vec<_> = (0..instances).map(port).collect::<Result<_, _>>()?;
-        for (_, ticket) in self.0.prepare_all(ports) {
-            tickets.push(ticket?);
-        }
+        let of_ports = self.0.prepare_all(ports);
         drop(deferral);
-        reports(tickets)
+        let mut reports = Reports::new();
+        for tickets in of_groups {
+            reports.extend(tickets.wait()?);
+        }
+        for (_, ticket) in of_ports {
+            reports.push(ticket?.wait()?);
+        }
+        Ok(once(reports))
     }
 
     fn boot(&mut self, number: u32) -> Result<Reports, Failure> {
-        reports([self.0.prepare(port(number)?)?])
+        Ok(vec![self.0.prepare(port(number)?)?.wait()?])
     }
 
     fn start(&mut self, _: u32) -> Option<Result<(), Failure>> {
@@ -69,16 +74,17 @@ impl Candidate for Ports {
     }
 
     fn end(&mut self, number: u32) -> Result<Reports, Failure> {
-        reports(self.0.remove(&port(number)?.id))
+        let ended = self.0.remove(&port(number)?.id).map(|ticket| ticket.wait()).transpose()?;
+        Ok(ended.into_iter().collect())
     }
 
     fn rule(&mut self, more: bool) -> Result<Reports, Failure> {
-        reports([self.0.update_security_group_rules(scene::group(0, more)?)])
+        Ok(self.0.update_security_group_rules(scene::group(0, more)?).wait()?)
     }
 
     fn member(&mut self, number: u32, comes: bool) -> Result<Reports, Failure> {
         let (group, address) = (scene::group_id(0)?, [scene::elsewhere(number).into()]);
         let (add, remove): (&[_], &[_]) = if comes { (&address, &[]) } else { (&[], &address) };
-        reports([self.0.change_security_group_members(&group, add.iter().copied(), remove.iter().copied())])
+        Ok(self.0.change_security_group_members(&group, add.iter().copied(), remove.iter().copied()).wait()?)
     }
 }

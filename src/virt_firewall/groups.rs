@@ -168,6 +168,11 @@ impl<O: Clone + Ord + Hash> Groups<O> {
         self.known.get(id).into_iter().flat_map(|known| &known.users)
     }
 
+    /// The list that an owner's rules are in, if they are in one.
+    pub(super) fn list(&self, owner: &O) -> Option<u32> {
+        self.by_groups.get(self.owners.get(owner)?).copied()
+    }
+
     /// All members of a group.
     pub(super) fn members(&self, id: &GroupId) -> impl Iterator<Item = IpNetwork> {
         self.known.get(id).into_iter().flat_map(|known| known.members.iter().copied())

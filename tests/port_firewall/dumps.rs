@@ -136,7 +136,8 @@ fn a_rule_of_a_group_is_sent_for_each_port() {
     let Some(host) = Host::example(Driver::Hybrid) else { return };
     let firewall = &host.world.firewall;
     let rules = |inputs: &[RuleInput<'_>]| {
-        let report = firewall.update_security_group_rules(group(GROUP, inputs)).wait().unwrap();
+        let reports = firewall.update_security_group_rules(group(GROUP, inputs)).wait().unwrap();
+        let [report] = &*reports else { panic!("{reports:?}") };
         host.world.settled();
         (report.rules_added, report.rules_deleted)
     };

@@ -10,6 +10,7 @@ use nftwrap::layout::Layout;
 use nftwrap::name::IpsetName;
 use nftwrap::rule::Family;
 use nftwrap::virt_firewall::ports::{Driver, Port, PortError};
+use nftwrap::virt_firewall::{Refused, RuleInput};
 use nftwrap::wrap::TableKind;
 
 use crate::world::*;
@@ -276,6 +277,64 @@ fn what_was_refused_is_submitted_again() {
             table.sets().flat_map(|set| set.members()).map(|member| member.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(world.firewall.visit(look).unwrap(), ["10.0.0.2/32"]);
+        world.settled();
+    }
+}
+
+/// A port whose rules are refused keeps no other of its group from the change; its connections end when the rule does.
+#[test]
+fn a_port_that_is_refused_keeps_no_other_from_a_groups_change() {
+    for layout in layouts() {
+        let world = over(layout.clone());
+        let rules = |inputs: &[RuleInput<'_>]| world.firewall.update_security_group_rules(group(GROUP, inputs)).wait();
+        let [ssh, web] = [22, 80].map(|port| ports(ingress("IPv4", "tcp"), port, port));
+        rules(&[ssh.clone(), web.clone()]).unwrap();
+        world.prepare(port_a());
+        world.prepare(Port { groups: vec![group_id(GROUP), group_id("other")], allowed_pairs: vec![], ..port_b() });
+        // The chain with the rules of the groups: the port's own, or that of the list.
+        let shows = |own: &str| {
+            let rules = world.v4(own);
+            let list = rules.last().and_then(|rule| rule.strip_prefix("-g $")).map(|list| world.v4(list));
+            list.unwrap_or(rules).iter().filter(|rule| rule.contains("--dport")).count()
+        };
+        let both = || [shows("ic0ffee01-1"), shows("ideadbe02-5")];
+        assert_eq!(both(), [2, 2]);
+        // Both together, then the first alone, then the second.
+        let mut commits = 0;
+        let only_the_first = move |fake: &mut Fake| {
+            commits += 1;
+            fake.fail_next(u32::from(commits != 2), Errno::NOMEM);
+        };
+        world.firewall.visit(move |manager| manager.kernel_mut().before_commit(only_the_first)).unwrap();
+        let Refused(refused) = rules(std::slice::from_ref(&web)).unwrap_err();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(both(), [1, 2]);
+        assert_eq!(world.deleted(), ["Ipv4 -p 6 -d 10.0.0.11/32 -w 4097"], "{layout:?}");
+        let works = |manager: &mut Manager<Fake>| {
+            manager.kernel_mut().fail_next(0, Errno::NOMEM);
+            manager.kernel_mut().before_commit(|_| ());
+        };
+        world.firewall.visit(works).unwrap();
+        world.firewall.retry().wait().unwrap();
+        assert_eq!(both(), [1, 1]);
+        assert_eq!(world.deleted(), ["Ipv4 -p 6 -d 10.0.0.12/32 -w 4098"]);
+        world.settled();
+    }
+}
+
+/// What goes well is one transaction, however many pieces it is.
+#[test]
+fn a_change_of_a_group_is_one_transaction() {
+    for layout in layouts() {
+        let world = over(layout);
+        world.prepare(port_a());
+        world.prepare(Port { groups: vec![group_id(GROUP), group_id("other")], ..port_b() });
+        let rules = group(GROUP, &[example_rules(), own_members()].concat());
+        let reports = world.firewall.update_security_group_rules(rules).wait().unwrap();
+        assert_eq!(reports.len(), 1);
+        let members = ["10.0.0.1/32", "10.1.0.0/16", "2001:db8::1/128"].map(net);
+        assert_eq!(world.firewall.update_security_group_members(&group_id(GROUP), members).wait().unwrap().len(), 1);
+        assert_eq!(world.firewall.remove_security_group(&group_id(GROUP)).wait().unwrap().len(), 1);
         world.settled();
     }
 }

@@ -57,7 +57,8 @@ fn a_rule_names_the_set_of_a_group() {
         let before = list("ic0ffee01-1");
         assert_eq!(before[0], "-m set --match-set NIPv45f7f4c1e-9a3b-4c8d-8e21- src -j RETURN");
         let members = [net("10.0.0.12/32"), net("2001:db8::12/128"), net("10.1.2.3/16")];
-        let report = world.firewall.update_security_group_members(&group_id(GROUP), members).wait().unwrap();
+        let reports = world.firewall.update_security_group_members(&group_id(GROUP), members).wait().unwrap();
+        let [report] = &*reports else { panic!("{reports:?}") };
         assert_eq!((report.rules_added, report.rules_deleted), (0, 0));
         world.settled();
         assert_eq!(both(&world), [all(&["10.0.0.12/32", "10.1.0.0/16"]), all(&["2001:db8::12/128"])]);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipnetwork::IpNetwork;
 
 use super::super::group::{GroupId, SecurityGroup};
+use super::super::tickets::Tickets;
 use super::connections::{Cleaner, Connections, Handle};
 use super::mend::Stale;
 use super::port::{Port, PortId};
@@ -141,18 +142,19 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         Some(self.submit(&state, work))
     }
 
-    /// The group has these rules. Connections that a rule which is gone had allowed are deleted.
-    pub fn update_security_group_rules(&self, group: SecurityGroup) -> Ticket {
+    /// The group has these rules. Connections that a rule which is gone had allowed are deleted. A port whose rules the
+    /// kernel refuses keeps no other from the change.
+    pub fn update_security_group_rules(&self, group: SecurityGroup) -> Tickets {
         let mut state = lock(&self.state);
-        let work = state.put_group(group);
-        self.submit(&state, work)
+        let works = state.put_group(group);
+        self.each(&state, works)
     }
 
     /// Nobody needs the group's rules any more. Its members are known still, as other groups may name them.
-    pub fn remove_security_group(&self, group: &GroupId) -> Ticket {
+    pub fn remove_security_group(&self, group: &GroupId) -> Tickets {
         let mut state = lock(&self.state);
-        let work = state.remove_group(group);
-        self.submit(&state, work)
+        let works = state.remove_group(group);
+        self.each(&state, works)
     }
 
     /// The group has these members, addresses or prefixes of both families. Connections with those that left are deleted.
@@ -160,10 +162,10 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         &self,
         group: &GroupId,
         members: impl IntoIterator<Item = IpNetwork>,
-    ) -> Ticket {
+    ) -> Tickets {
         let mut state = lock(&self.state);
-        let work = state.put_members(group, members);
-        self.submit(&state, work)
+        let works = state.put_members(group, members);
+        self.each(&state, works)
     }
 
     /// These come into the group and those leave it: the work follows their number. Connections with those that left are
@@ -173,10 +175,10 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         group: &GroupId,
         add: impl IntoIterator<Item = IpNetwork>,
         remove: impl IntoIterator<Item = IpNetwork>,
-    ) -> Ticket {
+    ) -> Tickets {
         let mut state = lock(&self.state);
-        let work = state.change_members(group, add, remove);
-        self.submit(&state, work)
+        let works = state.change_members(group, add, remove);
+        self.each(&state, works)
     }
 
     /// Commits nothing as long as the guard lives; then all changes in one transaction, also when the guard is dropped by
@@ -235,12 +237,24 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
 
     /// In the order of operations, as the caller has the state.
     fn submit(&self, state: &State, work: Work) -> Ticket {
+        self.mend(state);
+        self.send(work)
+    }
+
+    /// Submits what follows from a change of a group piece by piece, so that one port keeps no other from it. When all goes
+    /// well, it is one transaction.
+    fn each(&self, state: &State, works: Vec<Work>) -> Tickets {
+        let _one = self.writer.hold();
+        self.mend(state);
+        works.into_iter().map(|work| (work.to_string(), self.send(work))).collect()
+    }
+
+    fn mend(&self, state: &State) {
         let stale = std::mem::take(&mut *lock(&self.stale));
         for work in state.mend(stale) {
             // Nobody waits: what is refused again is stale again.
             drop(self.send(work));
         }
-        self.send(work)
     }
 
     fn send(&self, work: Work) -> Ticket {

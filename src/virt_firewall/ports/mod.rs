@@ -73,6 +73,7 @@ pub use self::names::{Driver, Path, ZoneKey};
 pub use self::port::{AddressPair, FixedRule, NetworkId, Port, PortId};
 pub use self::zones::{FIRST, LAST, Zones};
 use super::groups::{Form, GroupKey};
+use super::tickets::Refused;
 use crate::kernel;
 use crate::layout::Layout;
 use crate::name::{InterfaceName, WrapName};
@@ -192,4 +193,7 @@ pub enum PortError {
     /// The change was refused.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Pieces of the change were refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }

@@ -7,6 +7,7 @@
 //! Invariant: what a port wants is a function of the port, its names, its zone and the groups, so it can be made again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -33,6 +34,16 @@ use crate::writer::{Change, Unit};
 pub(super) struct Work {
     pub(super) changes: Vec<Change<Key>>,
     pub(super) filters: Vec<Filter>,
+}
+
+impl fmt::Display for Work {
+    /// What it is about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.changes.last() {
+            Some(change) => change.key().fmt(f),
+            None => f.write_str("no change"),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -165,16 +176,16 @@ impl State {
     }
 
     /// The group's rules are these.
-    pub(super) fn put_group(&mut self, group: SecurityGroup) -> Work {
+    pub(super) fn put_group(&mut self, group: SecurityGroup) -> Vec<Work> {
         self.change_group(&group.id.clone(), Some(group))
     }
 
     /// The group has no rules any more.
-    pub(super) fn remove_group(&mut self, id: &GroupId) -> Work {
+    pub(super) fn remove_group(&mut self, id: &GroupId) -> Vec<Work> {
         self.change_group(id, None)
     }
 
-    fn change_group(&mut self, id: &GroupId, group: Option<SecurityGroup>) -> Work {
+    fn change_group(&mut self, id: &GroupId, group: Option<SecurityGroup>) -> Vec<Work> {
         let old = self.groups.group(id).cloned();
         let is_stateful = |group: &Option<SecurityGroup>| group.as_ref().is_none_or(|group| group.stateful);
         let turned = is_stateful(&old) != is_stateful(&group);
@@ -197,15 +208,13 @@ impl State {
             effect.owners.extend(self.groups.users(id).cloned());
         }
         let removed: Vec<_> = old.into_iter().flat_map(|group| group.rules).collect();
-        let mut work = Work { filters: self.lost_rules(id, &removed), ..Work::default() };
-        self.carry_out(effect, &mut work);
-        work
+        self.pieces(effect, Vec::new(), self.lost_rules(id, &removed))
     }
 
-    /// The connections of a group's ports that these rules had allowed and none of the port's rules is left for.
-    fn lost_rules(&self, id: &GroupId, old: &[GroupRule]) -> Vec<Filter> {
+    /// The connections of each of a group's ports that these rules had allowed and none of the port's rules is left for.
+    fn lost_rules(&self, id: &GroupId, old: &[GroupRule]) -> BTreeMap<PortId, Vec<Filter>> {
         let same = |one: &GroupRule, other: &GroupRule| GroupRule { id: other.id.clone(), ..one.clone() } == *other;
-        let mut filters = Vec::new();
+        let mut filters: BTreeMap<PortId, Vec<Filter>> = BTreeMap::new();
         let here = self.groups.group(id);
         let gone: Vec<_> =
             old.iter().filter(|rule| !here.is_some_and(|group| group.rules.iter().any(|r| same(r, rule)))).collect();
@@ -215,7 +224,8 @@ impl State {
                 let mut rules =
                     port.groups.iter().filter_map(|id| self.groups.group(id)).flat_map(|group| &group.rules);
                 if !rules.any(|other| same(other, rule)) {
-                    filters.extend(connections::of_rule(*zone, port, rule, &self.families));
+                    let of_rule = connections::of_rule(*zone, port, rule, &self.families);
+                    filters.entry(owner.clone()).or_default().extend(of_rule);
                 }
             }
         }
@@ -223,14 +233,12 @@ impl State {
     }
 
     /// The group's members are these.
-    pub(super) fn put_members(&mut self, id: &GroupId, members: impl IntoIterator<Item = IpNetwork>) -> Work {
+    pub(super) fn put_members(&mut self, id: &GroupId, members: impl IntoIterator<Item = IpNetwork>) -> Vec<Work> {
         let wanted: BTreeSet<_> = members.into_iter().flat_map(kept).collect();
         let old: BTreeSet<_> = self.groups.members(id).collect();
         let gone: Vec<_> = old.difference(&wanted).copied().collect();
         let effect = self.groups.change_members(id, wanted.difference(&old).copied(), gone.iter().copied());
-        let mut work = Work { filters: self.lost_members(id, &gone), ..Work::default() };
-        self.carry_out(effect, &mut work);
-        work
+        self.pieces(effect, self.lost_members(id, &gone), BTreeMap::new())
     }
 
     pub(super) fn change_members(
@@ -238,14 +246,12 @@ impl State {
         id: &GroupId,
         add: impl IntoIterator<Item = IpNetwork>,
         remove: impl IntoIterator<Item = IpNetwork>,
-    ) -> Work {
+    ) -> Vec<Work> {
         let add = add.into_iter().flat_map(kept);
         let gone: Vec<_> =
             remove.into_iter().flat_map(kept).filter(|member| self.groups.is_member(id, *member)).collect();
         let effect = self.groups.change_members(id, add, gone.iter().copied());
-        let mut work = Work { filters: self.lost_members(id, &gone), ..Work::default() };
-        self.carry_out(effect, &mut work);
-        work
+        self.pieces(effect, self.lost_members(id, &gone), BTreeMap::new())
     }
 
     fn lost_members(&self, id: &GroupId, gone: &[IpNetwork]) -> Vec<Filter> {
@@ -299,6 +305,37 @@ impl State {
         work.changes.extend(before.into_iter().map(lift));
         work.changes.extend(owners.iter().map(|owner| self.port_again(owner)));
         work.changes.extend(after.into_iter().map(lift));
+    }
+
+    /// The same in pieces that can be refused one by one: the sets, each list, each owner, what goes. `members` are the
+    /// connections that go with members of the sets, `rules` those that go with rules of an owner; each goes after the piece
+    /// that ends what it was allowed by. There is one piece at least, which is done after all that was submitted before.
+    fn pieces(&self, effect: Effect<PortId>, members: Vec<Filter>, rules: BTreeMap<PortId, Vec<Filter>>) -> Vec<Work> {
+        let Effect { before, owners, after } = effect;
+        let mut filters: BTreeMap<Key, Vec<Filter>> = BTreeMap::new();
+        for (owner, of_owner) in rules {
+            let key = match self.groups.list(&owner) {
+                Some(number) => Key::Group(GroupKey::List(number)),
+                None => Key::Port(owner),
+            };
+            filters.entry(key).or_default().extend(of_owner);
+        }
+        let is_list = |change: &Change<GroupKey>| matches!(change.key(), GroupKey::List(_));
+        let (lists, sets): (Vec<_>, Vec<_>) = before.into_iter().partition(is_list);
+        let mut works = vec![Work { changes: sets.into_iter().map(lift).collect(), filters: members }];
+        let alone = lists.into_iter().map(lift).chain(owners.iter().map(|owner| self.port_again(owner)));
+        works.extend(alone.map(|change| {
+            let filters = filters.remove(change.key()).unwrap_or_default();
+            Work { changes: vec![change], filters }
+        }));
+        // What nobody's rules were made anew for was allowed by none of them.
+        let rest = filters.into_values().flatten().collect();
+        works.push(Work { changes: after.into_iter().map(lift).collect(), filters: rest });
+        works.retain(|work| !work.changes.is_empty() || !work.filters.is_empty());
+        if works.is_empty() {
+            works.push(Work::default());
+        }
+        works
     }
 
     fn trusted_again(&self, id: PortId) -> Change<Key> {
