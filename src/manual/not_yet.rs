@@ -48,9 +48,12 @@
 //!   instance; the rules against spoofing need no such setting.
 //! - **Ports.** What a port says by ARP is not checked, as in neutron since 2023; before, its agent for Linux bridges did it by
 //!   `ebtables` (neutron 14.96).
-//! - **Members of ports' groups.** They may be prefixes, so their sets are ranges: one more among 10,000 takes 0.9 ms, two thirds of it
-//!   the kernel's, where a set of addresses takes 0.04 ms at any size. A set of addresses as long as no member is a prefix would end that.
-//!   A set's name is the group's identifier cut as neutron cuts it: rules of two groups that are alike in the first 24 characters would
-//!   name one set. Random identifiers are not; whoever makes them otherwise must see to it.
+//! - **Members of ports' groups.** A set that a prefix has joined stays one of ranges as long as rules name it, also when the prefix
+//!   has left: one more among 10,000 then takes 0.9 ms, two thirds of it the kernel's, where a set of addresses takes 0.04 ms at any size.
+//! - **Whose an ipset was** nothing in the kernel tells. One that an earlier process left under neutron's name of a group is taken over
+//!   by the group that is cut to this name now. If that is another one than then, which takes two UUIDs alike in 24 characters and only
+//!   one of them known at each time, its members are those of the earlier one until the commit has ended.
+//! - **Networks that are alike** in the first eleven characters have one bridge name, and so one zone, with neutron's plain driver; no
+//!   host could have both bridges.
 //! - **A device that two instances claim** is guarded for the one that came last, and not at all when either goes; callers have to end the
 //!   first one before they start the second. A change that the kernel refuses is tried again with the next one, not before.

@@ -239,10 +239,16 @@
 //! - **Rebuilding.** neutron makes all ports anew for each change (D13), and twice as many rules when told twice (D8); we make the one that
 //!   changes. Ports stand in the order in which they came, and those of one call by identifier; neutron sorts all of them.
 //! - **Names.** Cut as neutron does (D2). A second port that is cut to the same has a name of a digest; a device that another port has is
-//!   refused.
+//!   refused. Sets have neutron's names in the tables of iptables, unless two groups of the host are alike in 24 characters: then
+//!   both have names of digests, whoever came first, and neither takes the other's over. In the native layout, and for
+//!   identifiers that are no UUIDs, a set is called after the whole identifier, or its digest.
+//! - **Refusals.** One port of neutron stops the change of all (D6). A port's change is one piece here, a group's one for its sets and
+//!   one for each port: a port that the kernel refuses keeps no other from its effect.
 //! - **No address.** neutron lets a port without addresses send everything from its hardware address, and checks no source in a family in which
 //!   a port has none (D24). For us neither may send more than what gets it an address;
 //!   [`ByMac`](crate::virt_firewall::ports::Unaddressed) brings the former back.
+//! - **Kinds of sets.** neutron's are of prefixes. In the native layout they are of addresses, which costs the same at any size, until a
+//!   member is a prefix.
 //! - **Members** are always a set, also where neutron has no ipset; the port's own address is in it, which changes nothing. A set without
 //!   members stands, where neutron leaves out the rule, so that who comes and goes changes no rule.
 //! - **Packets to the host.** neutron's rule in INPUT asks for `--physdev-is-bridged`, which only holds for packets with a way out: it checks
@@ -251,7 +257,8 @@
 //! - **Connections.** neutron starts a process for each address and direction, beside the change of the rules (D34); we delete after the
 //!   commit, on one thread, with one look at the table for all that waits. A rule's prefix counts, and what another rule of the port still
 //!   allows stays. Connections of addresses that a port loses end, too.
-//! - **Zones** are of the device, so that a restart finds them (D22), in either layout. A number below 4097 is never taken over.
+//! - **Zones** are of the device, so that a restart finds them (D22), in either layout. All of its name counts; neutron keeps eleven
+//!   characters, so that two devices can have one zone. A number below 4097 is never taken over.
 //! - **Settings of the kernel.** neutron warns when packets of bridges do not come by (D31);
 //!   [`bridge`](crate::virt_firewall::ports::bridge) answers whoever asks.
 //! - **Unused groups.** neutron forgets their rules and members; we keep what the agent told until it says otherwise, and the kernel has

@@ -25,6 +25,8 @@
 mod dump;
 #[path = "../support/lab.rs"]
 mod lab;
+#[path = "../support/random/mod.rs"]
+mod random;
 
 mod connections;
 mod dumps;

@@ -217,6 +217,13 @@ fn members_of_a_group_may_what_its_rule_says() {
         members(&["10.0.0.9"]);
         assert!(stops(&net.second, SECOND, &net.first, FIRST, 6000));
         assert!(passes(&net.outside, OUTSIDE, &net.first, FIRST, 6000));
+        // A prefix beside an address, and without it again.
+        members(&["10.0.0.12", "10.0.0.8/30"]);
+        assert!(passes(&net.second, SECOND, &net.first, FIRST, 6000));
+        assert!(passes(&net.outside, OUTSIDE, &net.first, FIRST, 6000));
+        members(&["10.0.0.12"]);
+        assert!(passes(&net.second, SECOND, &net.first, FIRST, 6000));
+        assert!(stops(&net.outside, OUTSIDE, &net.first, FIRST, 6000));
         assert!(firewall.connection_errors().is_empty());
     }
 }

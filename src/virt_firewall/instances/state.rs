@@ -62,7 +62,9 @@ impl State {
             kind: SetKind::Addresses,
             directions: vec![Direction::Ingress],
             closing: rules::fallback,
-            set_name,
+            // Members are hosts.
+            set_name: |family, _, group| set_name(family, group),
+            cut_name: |_, _| None,
         });
         Self { options, groups, instances: BTreeMap::new(), provider: Vec::new(), computed: 0 }
     }

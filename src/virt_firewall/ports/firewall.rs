@@ -84,7 +84,7 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         }
         unit::add_frame(manager.model_mut(), &families, Notes(settings.comments))?;
         let pace = settings.pace;
-        let state = Mutex::new(State::new(settings, families, zones));
+        let state = Mutex::new(State::new(settings, families, zones, &layout));
         let cleaner = connections.map(Cleaner::start).transpose().map_err(PortError::from)?;
         Ok(Self { state, stale: Arc::default(), writer: Writer::start(manager, pace)?, cleaner })
     }

@@ -1,10 +1,12 @@
 //! The one place where names of ports' chains, devices, sets and zones are made.
 //!
 //! Owns: the two drivers' ways of naming, and who has which name.
-//! Never: lets two ports have one name. neutron cuts names and looks no further; here the second one gets a name made of
-//! a digest, and a device that another port has is refused.
+//! Never: lets two ports, or two groups, have one name. neutron cuts names and looks no further; here the second port gets a
+//! name made of a digest, and a device that another port has is refused.
 //!
 //! Invariant: names are functions of the port, but for the second one of a pair that is cut to the same.
+//! Invariant: the name of a set is a function of group, family and kind; for a UUID in the tables of iptables it is what
+//! neutron cuts, until a second group is cut to the same ([`groups`](super::super::groups)).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use super::PortError;
 use super::port::{Port, PortId, cut, device};
 use crate::name::{ChainName, InterfaceName, IpsetName};
 use crate::rule::{ChainRef, Family};
+use crate::wrap::SetKind;
 
 /// Whose names and zones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +58,8 @@ impl ZoneKey {
 const OWN: usize = 11;
 /// The prefixes of devices have so many characters.
 const PREFIX: usize = 3;
-const SET: usize = 29;
+/// The longest part of a group's identifier in the name of a set, whose 29 characters leave room for two more.
+const SET_ID: usize = 24;
 
 fn without_prefix(device: &InterfaceName) -> &str {
     device.as_str().get(PREFIX..).unwrap_or_default()
@@ -107,10 +111,37 @@ impl Driver {
     }
 }
 
-/// The set of a group's members.
-pub(super) fn set_name(family: Family, group: &GroupId) -> IpsetName {
+/// The set of a group's members, under a name that no other group has: its identifier in full, or else a digest.
+///
+/// No identifier makes it the name of a digest, one that neutron cuts ([`cut_set_name`]), or one that an ipset has while it
+/// is exchanged: a set's name with `-n` behind it.
+pub(super) fn set_name(family: Family, kind: SetKind, group: &GroupId) -> IpsetName {
+    let start = match kind {
+        SetKind::Prefixes => 'N',
+        SetKind::Addresses => 'H',
+    };
+    let id = group.as_str();
+    let is_clear = id.len() <= SET_ID && !id.ends_with('-') && !id.ends_with("-n");
     // Identifiers have no character that a set cannot have.
-    IpsetName::from_kernel(cut(&format!("N{family}{group}"), SET))
+    IpsetName::from_kernel(&if is_clear {
+        format!("{start}{family}{id}")
+    } else {
+        let number = if family == Family::Ipv4 { 4 } else { 6 };
+        // 104 bits.
+        format!("{start}{number}{}", digest(id, 26))
+    })
+}
+
+/// neutron's name of a set: the first 24 characters of an identifier, which has to be a UUID. There may be another with the
+/// same.
+pub(super) fn cut_set_name(family: Family, group: &GroupId) -> Option<IpsetName> {
+    let id = group.as_str();
+    let of_uuid = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    let is_uuid = id.len() == 36 && id.bytes().enumerate().all(of_uuid);
+    is_uuid.then(|| IpsetName::from_kernel(&format!("N{family}{}", cut(id, SET_ID))))
 }
 
 /// What a port's chains are called.
@@ -168,7 +199,7 @@ impl Taken {
             }
         }
         let free = |suffix: &str| self.chains.get(suffix).is_none_or(|owner| *owner == port.id) && !is_ours(suffix);
-        let (short, long) = (driver.suffix(port).to_owned(), digest(port.id.as_str()));
+        let (short, long) = (driver.suffix(port).to_owned(), digest(port.id.as_str(), OWN - 1));
         let Some(suffix) = [short, long].into_iter().find(|suffix| free(suffix)) else {
             return Err(PortError::NameTaken { port: port.id.clone() });
         };
@@ -195,8 +226,9 @@ fn is_ours(suffix: &str) -> bool {
     suffix.is_empty() || ["g-", "gi-", "ge-"].iter().any(|ours| suffix.starts_with(ours))
 }
 
-fn digest(id: &str) -> String {
-    Sha256::digest(id.as_bytes()).iter().take((OWN - 1) / 2).map(|byte| format!("{byte:02x}")).collect()
+/// So many hexadecimal digits, an even number, of an identifier's digest.
+fn digest(id: &str, digits: usize) -> String {
+    Sha256::digest(id.as_bytes()).iter().take(digits / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -223,7 +255,8 @@ mod tests {
         assert_eq!(Driver::Plain.shown(&one), "0ffee01-1a");
         assert_eq!(Driver::Hybrid.shown(&one), "c0ffee01-1a2b-4c3d-8e4f-000000000001");
         let group = "5f7f4c1e-9a3b-4c8d-8e21-0d4b6a7c9e10".parse().unwrap();
-        assert_eq!(set_name(Family::Ipv4, &group).as_str(), "NIPv45f7f4c1e-9a3b-4c8d-8e21-");
+        assert_eq!(cut_set_name(Family::Ipv4, &group).unwrap().as_str(), "NIPv45f7f4c1e-9a3b-4c8d-8e21-");
+        assert_eq!(set_name(Family::Ipv6, SetKind::Prefixes, &"default".parse().unwrap()).as_str(), "NIPv6default");
     }
 
     /// neutron D2, and the last part of 79.
@@ -242,6 +275,35 @@ mod tests {
         assert_ne!(taken.claim(Driver::Plain, &odd).unwrap().key(ChainOf::AntiSpoof), "$sg-chain");
         taken.release(&first_id());
         assert!(taken.claim(Driver::Hybrid, &port("c0ffee01-1a2c")).is_ok());
+    }
+
+    /// But for what neutron cuts, which is dealt with where sets come and go, every set has a name of its own.
+    #[test]
+    fn sets_of_two_groups_never_have_one_name() {
+        let uuid = "5f7f4c1e-9a3b-4c8d-8e21-0d4b6a7c9e10";
+        let group = |id: &str| -> GroupId { id.parse().unwrap() };
+        let mut ids: Vec<GroupId> = ["a", "a-n", "a-", "a-n-n", "N4", "default", uuid].map(group).to_vec();
+        ids.extend([&uuid[..24], &uuid[..23], &uuid.to_uppercase(), &uuid.replace("9e10", "9e11")].map(group));
+        ids.extend(
+            [&"x".repeat(24), &"x".repeat(25), &"x".repeat(64), &format!("{}-n", "x".repeat(22))].map(|id| group(id)),
+        );
+        // An identifier that is the name of another's set.
+        let name = |id: &str| set_name(Family::Ipv4, SetKind::Prefixes, &group(id));
+        ids.extend([name(uuid).as_str(), &name(uuid).as_str()[2..], name("default").as_str()].map(group));
+        let kinds = [SetKind::Addresses, SetKind::Prefixes];
+        let mut names: Vec<IpsetName> = Vec::new();
+        for id in &ids {
+            names.extend(kinds.iter().flat_map(|kind| Family::BOTH.map(|family| set_name(family, *kind, id))));
+        }
+        names.extend([Family::Ipv4, Family::Ipv6].map(|family| cut_set_name(family, &group(uuid)).unwrap()));
+        // What an ipset is called while it is exchanged.
+        let exchanged: Vec<IpsetName> = names.iter().map(|name| format!("{name}-n").parse().unwrap()).collect();
+        names.extend(exchanged);
+        let once: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(once.len(), names.len());
+        for other in [&uuid[..24], &uuid.to_uppercase(), "x", &uuid.replace('-', "_")] {
+            assert_eq!(cut_set_name(Family::Ipv4, &group(other)), None, "{other}");
+        }
     }
 
     /// neutron 79: a network's zone is that of its bridge, whose name has 11 characters of it.

@@ -6,7 +6,7 @@
 //! Invariant: an operation that is refused changed nothing.
 //! Invariant: what a port wants is a function of the port, its names, its zone and the groups, so it can be made again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -18,13 +18,15 @@ use super::super::groups::{self, Effect, GroupKey, Groups};
 use super::super::service::Dialect;
 use super::connections;
 use super::mend::Stale;
-use super::names::{Chains, Taken, ZoneKey, set_name};
+use super::names::{Chains, Taken, ZoneKey, cut_set_name, set_name};
 use super::port::{Port, PortId, device};
 use super::rules::{self, Notes};
 use super::unit::{Builder, Tracking};
 use super::zones::Zones;
 use super::{Key, PortError, Settings};
 use crate::conntrack::Filter;
+use crate::layout::Layout;
+use crate::name::IpsetName;
 use crate::rule::{Family, Target};
 use crate::wrap::SetKind;
 use crate::writer::{Change, Unit};
@@ -62,28 +64,32 @@ pub(super) struct State {
     groups: Groups<PortId>,
     ports: BTreeMap<PortId, Known>,
     trusted: BTreeSet<PortId>,
-    /// The groups whose rules name the members of a group.
-    naming: HashMap<GroupId, BTreeSet<GroupId>>,
     taken: Taken,
 }
 
 impl State {
-    pub(super) fn new(settings: Settings, families: Vec<Family>, zones: Zones) -> Self {
+    pub(super) fn new(settings: Settings, families: Vec<Family>, zones: Zones, layout: &Layout) -> Self {
         let closing = |notes: bool| -> fn(Direction, Family) -> Vec<crate::rule::Rule> {
             if notes { |_, _| rules::closing(Notes(true)) } else { |_, _| rules::closing(Notes(false)) }
+        };
+        // In the tables of iptables sets are as neutron has them; elsewhere nobody expects these.
+        let (kind, cut_name): (_, fn(Family, &GroupId) -> Option<IpsetName>) = match layout {
+            Layout::Iptables => (SetKind::Prefixes, cut_set_name),
+            Layout::Native(_) => (SetKind::Addresses, |_, _| None),
         };
         let groups = Groups::new(groups::Settings {
             form: settings.form,
             dialect: Dialect::Neutron,
             target: Target::Return,
             families: families.clone(),
-            kind: SetKind::Prefixes,
+            kind,
             directions: vec![Direction::Ingress, Direction::Egress],
             closing: closing(settings.comments),
             set_name,
+            cut_name,
         });
-        let (ports, trusted, naming) = (BTreeMap::new(), BTreeSet::new(), HashMap::new());
-        Self { settings, families, zones, groups, ports, trusted, naming, taken: Taken::default() }
+        let (ports, trusted) = (BTreeMap::new(), BTreeSet::new());
+        Self { settings, families, zones, groups, ports, trusted, taken: Taken::default() }
     }
 
     pub(super) fn has(&self, id: &PortId) -> bool {
@@ -189,17 +195,6 @@ impl State {
         let old = self.groups.group(id).cloned();
         let is_stateful = |group: &Option<SecurityGroup>| group.as_ref().is_none_or(|group| group.stateful);
         let turned = is_stateful(&old) != is_stateful(&group);
-        for remote in old.iter().flat_map(SecurityGroup::remote_groups) {
-            if let Some(naming) = self.naming.get_mut(remote) {
-                naming.remove(id);
-                if naming.is_empty() {
-                    self.naming.remove(remote);
-                }
-            }
-        }
-        for remote in group.iter().flat_map(SecurityGroup::remote_groups) {
-            self.naming.entry(remote.clone()).or_default().insert(id.clone());
-        }
         let mut effect = match group {
             Some(group) => self.groups.put(group),
             None => self.groups.remove(id),
@@ -255,8 +250,8 @@ impl State {
     }
 
     fn lost_members(&self, id: &GroupId, gone: &[IpNetwork]) -> Vec<Filter> {
-        let naming = self.naming.get(id).filter(|_| !gone.is_empty());
-        let owners: BTreeSet<_> = naming.into_iter().flatten().flat_map(|group| self.groups.users(group)).collect();
+        let naming = self.groups.naming(id).filter(|_| !gone.is_empty());
+        let owners: BTreeSet<_> = naming.flat_map(|group| self.groups.users(group)).collect();
         let ports = owners.into_iter().filter_map(|owner| self.ports.get(owner));
         let zoned = ports.filter_map(|known| Some((known.zone.as_ref()?.1, &known.port)));
         zoned.flat_map(|(zone, port)| connections::of_members(zone, port, gone, &self.families)).collect()
@@ -301,7 +296,7 @@ impl State {
     }
 
     fn carry_out(&self, effect: Effect<PortId>, work: &mut Work) {
-        let Effect { before, owners, after } = effect;
+        let Effect { before, owners, after, .. } = effect;
         work.changes.extend(before.into_iter().map(lift));
         work.changes.extend(owners.iter().map(|owner| self.port_again(owner)));
         work.changes.extend(after.into_iter().map(lift));
@@ -311,7 +306,7 @@ impl State {
     /// connections that go with members of the sets, `rules` those that go with rules of an owner; each goes after the piece
     /// that ends what it was allowed by. There is one piece at least, which is done after all that was submitted before.
     fn pieces(&self, effect: Effect<PortId>, members: Vec<Filter>, rules: BTreeMap<PortId, Vec<Filter>>) -> Vec<Work> {
-        let Effect { before, owners, after } = effect;
+        let Effect { before, owners, after, .. } = effect;
         let mut filters: BTreeMap<Key, Vec<Filter>> = BTreeMap::new();
         for (owner, of_owner) in rules {
             let key = match self.groups.list(&owner) {
