@@ -256,7 +256,8 @@
 //!   [`host_input`](crate::virt_firewall::ports::Settings), asks for the port alone.
 //! - **Connections.** neutron starts a process for each address and direction, beside the change of the rules (D34); we delete after the
 //!   commit, on one thread, with one look at the table for all that waits. A rule's prefix counts, and what another rule of the port still
-//!   allows stays. Connections of addresses that a port loses end, too.
+//!   allows stays. Connections of addresses that a port loses end, too, and all of a port that is not filtered any more or is behind
+//!   another device: its zone may be used again, and what it had would be let pass.
 //! - **Zones** are of the device, so that a restart finds them (D22), in either layout. All of its name counts; neutron keeps eleven
 //!   characters, so that two devices can have one zone. A number below 4097 is never taken over.
 //! - **Settings of the kernel.** neutron warns when packets of bridges do not come by (D31);

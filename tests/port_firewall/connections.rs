@@ -93,6 +93,64 @@ fn a_port_that_goes_takes_its_connections() {
     assert_eq!(world.deleted(), of_port_a());
 }
 
+/// A port that is not filtered any more, or is behind another device, leaves its zone: nothing ends the entries there, and
+/// they would be let pass when it, or another port, has the zone again.
+#[test]
+fn a_port_that_leaves_its_zone_takes_its_connections() {
+    let world = with_port(&example_rules());
+    world.prepare(Port { port_security: false, ..port_a() });
+    assert_eq!(world.deleted(), of_port_a());
+    world.prepare(port_a());
+    assert!(world.deleted().is_empty());
+    world.prepare(Port { device: "tapanother".parse().unwrap(), ..port_a() });
+    assert_eq!(world.deleted(), of_port_a());
+    assert_eq!(world.firewall.zone(&id(A)), Some(4098));
+}
+
+/// 76, 78: of a group that a port's rules name, by whatever way the rule goes.
+#[test]
+fn a_rule_that_names_a_group_takes_its_connections() {
+    let named = RuleInput { group: Some("friends"), ..ports(ingress("IPv4", "udp"), 53, 53) };
+    let world = with_port(&[named.clone(), egress("IPv4", "")]);
+    world.firewall.update_security_group_members(&group_id("friends"), [net("10.0.0.2/32")]).wait().unwrap();
+    world.rules_of(&[egress("IPv4", "")]);
+    assert_eq!(world.deleted(), ["Ipv4 -p 17 -d 10.0.0.11/32 -w 4097"]);
+    world.rules_of(&[named]);
+    world.deleted();
+    // The group that is named goes: its members are members still.
+    world.firewall.remove_security_group(&group_id("friends")).wait().unwrap();
+    assert!(world.deleted().is_empty());
+    world.firewall.remove_security_group(&group_id(GROUP)).wait().unwrap();
+    assert_eq!(world.deleted(), ["Ipv4 -p 17 -d 10.0.0.11/32 -w 4097"]);
+    world.firewall.remove_security_group(&group_id(GROUP)).wait().unwrap();
+    assert!(world.deleted().is_empty(), "once");
+}
+
+/// In both forms, and also when the set becomes another one in the same change.
+#[test]
+fn members_that_leave_take_their_connections_in_any_layout() {
+    for layout in with_sets() {
+        let settings = settings(&layout, Driver::Hybrid);
+        let world = World::over(Fake::new(), layout, settings);
+        world.rules_of(&[RuleInput { group: Some("friends"), ..ingress("IPv4", "") }]);
+        world.prepare(port_a());
+        let change = |add: &[&str], remove: &[&str]| {
+            let nets = |members: &[&str]| members.iter().map(|member| net(member)).collect::<Vec<_>>();
+            let tickets = world.firewall.change_security_group_members(&group_id("friends"), nets(add), nets(remove));
+            tickets.wait().unwrap();
+            world.deleted()
+        };
+        let with = |member: &str| {
+            [format!("Ipv4 -s 10.0.0.11/32 -d {member} -w 4097"), format!("Ipv4 -s {member} -d 10.0.0.11/32 -w 4097")]
+        };
+        assert!(change(&["10.0.0.2/32", "10.0.0.3/32"], &["10.0.0.7/32"]).is_empty());
+        assert_eq!(change(&["10.1.0.0/16"], &["10.0.0.2/32"]), with("10.0.0.2/32"));
+        let mut gone = with("10.1.0.0/16");
+        gone.sort();
+        assert_eq!(change(&[], &["10.1.0.0/16"]), gone);
+    }
+}
+
 /// 78: in both directions, of the ports whose rules name the group.
 #[test]
 fn a_member_that_leaves_takes_its_connections() {

@@ -152,11 +152,12 @@ impl State {
         }
     }
 
-    /// The connections that a port which changes has not any more: all, when it leaves a group; else those of addresses
-    /// that it had.
+    /// The connections that a port which changes has not any more: all, when it leaves a group or its zone, where nothing
+    /// would end them and they would be let pass if it came back; else those of addresses that it had.
     fn lost_by(&self, old: &Known, new: &Port, zone: Option<&(ZoneKey, u16)>) -> Vec<Filter> {
         let Some((_, had)) = old.zone else { return Vec::new() };
-        if zone.is_some() && old.port.groups.iter().any(|group| !new.groups.contains(group)) {
+        let leaves_zone = zone.is_none_or(|(_, now)| *now != had);
+        if leaves_zone || old.port.groups.iter().any(|group| !new.groups.contains(group)) {
             return connections::of_port(had, &old.port, &self.families);
         }
         let gone = self.families.iter().flat_map(|&family| {
