@@ -216,7 +216,9 @@ fn changes(set: &AddressSet) -> (Vec<Element>, Vec<Element>) {
         let nested: Vec<_> = came.chain(went).flat_map(|member| set.members_in(member)).collect();
         touched.extend(nested);
     }
-    let is_element = |member, is: &dyn Fn(IpNetwork) -> bool| is(member) && !is_covered(member, is);
+    // Nothing is around a host where all are hosts.
+    let hosts = set.kind() == SetKind::Addresses;
+    let is_element = |member, is: &dyn Fn(IpNetwork) -> bool| is(member) && (hosts || !is_covered(member, is));
     let (mut removed, mut added) = (Vec::new(), Vec::new());
     for member in touched {
         match (is_element(member, &before), is_element(member, &now)) {
