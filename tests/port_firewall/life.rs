@@ -322,6 +322,42 @@ fn a_port_that_is_refused_keeps_no_other_from_a_groups_change() {
     }
 }
 
+/// A rule looks into the set of its group and no other program's, also when the members are refused.
+#[test]
+fn a_rule_never_looks_into_anothers_set() {
+    let layout = Layout::native();
+    let mut kernel = Fake::new();
+    for theirs in ["HIPv4friends", "NIPv4friends"] {
+        kernel.add_ipset(&theirs.parse().unwrap());
+    }
+    let world = World::over(kernel, layout.clone(), settings(&layout, Driver::Hybrid));
+    world.rules_of(&example_rules());
+    world.prepare(port_a());
+    world.firewall.update_security_group_members(&group_id("friends"), [net("10.0.0.2/32")]).wait().unwrap();
+    // All together, then the set.
+    let mut commits = 0;
+    let all_but_the_members = move |fake: &mut Fake| {
+        commits += 1;
+        fake.fail_next(u32::from(commits <= 2), Errno::NOMEM);
+    };
+    world.firewall.visit(move |manager| manager.kernel_mut().before_commit(all_but_the_members)).unwrap();
+    let naming = group(GROUP, &[RuleInput { group: Some("friends"), ..ingress("IPv4", "") }]);
+    let Refused(refused) = world.firewall.update_security_group_rules(naming).wait().unwrap_err();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let members = || {
+        let look = |manager: &mut Manager<Fake>| {
+            let table = manager.model().table(Family::Ipv4, TableKind::Filter).unwrap();
+            table.sets().map(|set| (set.name().to_string(), set.len())).collect::<Vec<_>>()
+        };
+        world.firewall.visit(look).unwrap()
+    };
+    assert_eq!(members(), [("HIPv4friends".to_owned(), 0)]);
+    world.settled();
+    world.firewall.retry().wait().unwrap();
+    assert_eq!(members(), [("HIPv4friends".to_owned(), 1)]);
+    world.settled();
+}
+
 /// What goes well is one transaction, however many pieces it is.
 #[test]
 fn a_change_of_a_group_is_one_transaction() {

@@ -1,7 +1,8 @@
 //! The firewall of ports: what neutron's agents do with wrapped chains for each port of a host.
 //!
 //! Owns: which chains, rules, zones and sets ports and their security groups are, and which connections end with them.
-//! Never: asks a server; waits for the kernel with a lock held; deletes a connection outside of the port's zone.
+//! Never: lets a rule look at another group's members than it names; asks a server; waits for the kernel with a lock held;
+//! deletes a connection outside of the port's zone.
 //!
 //! ```text
 //! FORWARD ─device─> sg-chain ─device─> i<port>  to the port     ─user rules─> RETURN, or INVALID: drop, rest: sg-fallback
@@ -45,6 +46,7 @@
 //! Invariant: no address, nothing sent: a family in which a port may send from nothing has a source check that nothing
 //! passes. What is sent to such a port is its groups' to decide, as with neutron.
 //! Invariant: what is refused is kept, and submitted again with the next change.
+//! Invariant: a port whose rules are refused keeps no other port of its groups from a change.
 //!
 //! Where the truth is: `neutron/agent/linux/iptables_firewall.py`; the differences are in
 //! [`manual::parity`](crate::manual::parity).

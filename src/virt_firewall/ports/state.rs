@@ -306,6 +306,9 @@ impl State {
     /// The same in pieces that can be refused one by one: the sets, each list, each owner, what goes. `members` are the
     /// connections that go with members of the sets, `rules` those that go with rules of an owner; each goes after the piece
     /// that ends what it was allowed by. There is one piece at least, which is done after all that was submitted before.
+    ///
+    /// A rule comes with the sets that are new, though they may be empty: it must not find another program's of that name when
+    /// their own piece is refused.
     fn pieces(&self, effect: Effect<PortId>, members: Vec<Filter>, rules: BTreeMap<PortId, Vec<Filter>>) -> Vec<Work> {
         let Effect { before, owners, after, .. } = effect;
         let mut filters: BTreeMap<Key, Vec<Filter>> = BTreeMap::new();
@@ -318,11 +321,13 @@ impl State {
         }
         let is_list = |change: &Change<GroupKey>| matches!(change.key(), GroupKey::List(_));
         let (lists, sets): (Vec<_>, Vec<_>) = before.into_iter().partition(is_list);
-        let mut works = vec![Work { changes: sets.into_iter().map(lift).collect(), filters: members }];
+        let sets: Vec<_> = sets.into_iter().map(lift).collect();
+        let new: Vec<_> = sets.iter().filter(|change| matches!(change, Change::Put(..))).cloned().collect();
+        let mut works = vec![Work { changes: sets, filters: members }];
         let alone = lists.into_iter().map(lift).chain(owners.iter().map(|owner| self.port_again(owner)));
         works.extend(alone.map(|change| {
             let filters = filters.remove(change.key()).unwrap_or_default();
-            Work { changes: vec![change], filters }
+            Work { changes: new.iter().cloned().chain([change]).collect(), filters }
         }));
         // What nobody's rules were made anew for was allowed by none of them.
         let rest = filters.into_values().flatten().collect();
