@@ -296,9 +296,19 @@ impl<O: Clone + Ord + Hash> Groups<O> {
                 }
                 None => vec![Change::Remove(key.clone())],
             },
-            GroupKey::List(number) if self.lists.contains_key(number) => self.list_unit(*number).into_iter().collect(),
-            GroupKey::List(_) => vec![Change::Remove(key.clone())],
+            GroupKey::List(number) => match self.lists.get(number) {
+                Some(list) => self.sets_of(&list.groups).into_iter().chain(self.list_unit(*number)).collect(),
+                None => vec![Change::Remove(key.clone())],
+            },
         }
+    }
+
+    /// The sets that rules of these groups name, without members. Rules that come without what came before them come with
+    /// these, or they would look into another program's set where their own was refused.
+    pub(super) fn sets_of(&self, groups: &[GroupId]) -> Vec<Change<GroupKey>> {
+        let rules = groups.iter().filter_map(|id| self.group(id)).flat_map(|group| &group.rules);
+        let named: BTreeSet<_> = rules.flat_map(|rule| self.named_by(rule)).collect();
+        named.iter().filter_map(|(family, id)| Some(set_unit(id, *family, self.set(id, *family)?))).collect()
     }
 
     /// The last rules of an owner's chain: those of its groups, then the closing ones.
@@ -679,6 +689,7 @@ mod tests {
         assert_eq!((shown(&effect.before), effect.after.len()), (vec!["+list 1".to_owned()], 0));
         let effect = groups.enter(&1, &ids(&["a", "b"]));
         assert_eq!(shown(&effect.after), ["-list 0"]);
+        assert_eq!(shown(&groups.whole(&GroupKey::List(1))), ["+4-x", "+4-y", "+6-x", "+6-y", "+list 1"]);
         assert_eq!(shown(&groups.whole(&GroupKey::List(0))), ["-list 0"]);
         groups.leave(&1);
         // The list goes before the sets that its rules name.

@@ -274,7 +274,7 @@ impl State {
         let mut works: Vec<(usize, Work)> = Vec::new();
         for key in keys {
             let changes = match &key {
-                Key::Port(id) => vec![self.port_again(id)],
+                Key::Port(id) => self.port_whole(id),
                 Key::Trusted(id) => vec![self.trusted_again(id.clone())],
                 Key::Group(group) => self.groups.whole(group).into_iter().map(lift).collect(),
             };
@@ -353,6 +353,12 @@ impl State {
             Some(known) => Change::Put(key, Arc::new(self.unit(known))),
             None => Change::Remove(key),
         }
+    }
+
+    /// The same with the sets that its rules name.
+    fn port_whole(&self, id: &PortId) -> Vec<Change<Key>> {
+        let groups = self.ports.get(id).map(|known| self.groups.sets_of(&known.port.groups)).unwrap_or_default();
+        groups.into_iter().map(lift).chain([self.port_again(id)]).collect()
     }
 
     fn builder(&self) -> Builder<'_> {
