@@ -55,5 +55,4 @@
 //!   one of them known at each time, its members are those of the earlier one until the commit has ended.
 //! - **Networks that are alike** in the first eleven characters have one bridge name, and so one zone, with neutron's plain driver; no
 //!   host could have both bridges.
-//! - **A device that two instances claim** is guarded for the one that came last, and not at all when either goes; callers have to end the
-//!   first one before they start the second. A change that the kernel refuses is tried again with the next one, not before.
+//! - **After a refusal.** A change that the kernel refuses is tried again with the next one, not before.

@@ -295,4 +295,6 @@
 //!   those only RARP passes here.
 //! - **No address.** To an interface that has none nova lets everything through, as no rule leads to its chain; here it is DHCP and
 //!   the discovery of neighbours. What is sent to one host has to be for an address of it.
+//! - **Devices.** nova's filters have the name of instance and hardware address, and nobody looks whether two claim one device; here a
+//!   device is one instance's until that one is unfiltered, so that no instance's guard is replaced or ended by another.
 //! - **Filters in use** are tried again by nova up to 30 times (6.5.105) and collide by name (6.5.106); elements do neither.

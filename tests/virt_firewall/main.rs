@@ -27,6 +27,7 @@ mod dump;
 mod lab;
 
 mod behaviours;
+mod devices;
 mod dumps;
 mod packets;
 mod spoofing;

@@ -30,9 +30,14 @@ use crate::writer::Pace;
 /// The order for an instance that starts: its interfaces are plugged, [`setup_basic_filtering`], [`prepare_instance_filter`],
 /// the instance is made, [`apply_instance_filter`].
 ///
+/// A device is one instance's from the first of these on until [`unfilter_instance`]; another one that wants it is refused with
+/// [`DriverError::DeviceTaken`]. When the end of the one that has it was lost, say it now, by the identifier alone: an instance
+/// without interfaces will do.
+///
 /// [`setup_basic_filtering`]: Self::setup_basic_filtering
 /// [`prepare_instance_filter`]: Self::prepare_instance_filter
 /// [`apply_instance_filter`]: Self::apply_instance_filter
+/// [`unfilter_instance`]: Self::unfilter_instance
 pub trait FirewallDriver: fmt::Debug + Send + Sync {
     /// Holds what the instance sends to its addresses, for the interfaces given and no others, so that one that is plugged
     /// later can come alone. No deferral delays it.
@@ -53,7 +58,8 @@ pub trait FirewallDriver: fmt::Debug + Send + Sync {
     /// [`DriverError::UnknownInstance`] for one that was not prepared.
     fn apply_instance_filter(&self, instance: &InstanceId) -> Result<(), DriverError>;
 
-    /// Removes all of an instance; one that is not known is none.
+    /// Removes all of an instance, whichever of its interfaces are named; one that is not known is none. A device that another
+    /// instance has stays that one's.
     ///
     /// # Errors
     /// As [`setup_basic_filtering`](Self::setup_basic_filtering).

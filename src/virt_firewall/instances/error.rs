@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::instance::{InstanceError, InstanceId};
 use crate::linux_net::BridgeError;
-use crate::name::NameError;
+use crate::name::{InterfaceName, NameError};
 use crate::virt_firewall::tickets::Refused;
 
 /// Why an operation did not take effect, or only a part of it.
@@ -21,6 +21,16 @@ pub enum DriverError {
     /// It cannot be firewalled as it is described.
     #[error(transparent)]
     Instance(#[from] InstanceError),
+    /// One of its devices is another instance's, which was not ended or whose end was lost.
+    #[error("instance {instance}: device {device} belongs to instance {other}; unfilter that one first if it is gone")]
+    DeviceTaken {
+        /// The instance.
+        instance: InstanceId,
+        /// The device.
+        device: InterfaceName,
+        /// Whose it is.
+        other: InstanceId,
+    },
     /// Its chain's name does not fit.
     #[error(transparent)]
     Name(#[from] NameError),

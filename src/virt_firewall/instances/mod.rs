@@ -6,12 +6,14 @@
 //! | file | has |
 //! |---|---|
 //! | `instance` | instances, their interfaces and subnets |
+//! | `devices` | which instance has which device |
 //! | `rules` | the rules of an instance, in nova's order |
 //! | `driver` | the trait, the driver that does nothing, the choice by name |
 //! | `nftables` | the driver that has a writer |
 //! | `state` | what is wanted: instances, groups, what is owed |
 //!
 //! Invariant: what an operation said stays wanted when the kernel refuses it, and comes with the next one.
+//! Invariant: a device is one instance's, in every operation: no other can replace or end its guard.
 //! Invariant: an instance that has no address gets no traffic but DHCP and neighbour discovery.
 //!
 //! Where the truth is: `nova.virt.firewall` and `nova.virt.libvirt.firewall`; what differs is in
@@ -19,6 +21,7 @@
 //!
 //! How it is tested: `tests/virt_firewall`: nova's dumps by the stock tools, packets in both layouts, many threads.
 
+mod devices;
 mod driver;
 mod error;
 mod instance;

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnetwork::IpNetwork;
 
+use super::devices;
 use super::driver::FirewallDriver;
 use super::error::DriverError;
 use super::instance::{Instance, InstanceId, chain_name};
@@ -137,7 +138,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     /// [`FirewallDriver::prepare_instance_filter`].
     ///
     /// # Errors
-    /// [`DriverError`] for an instance that cannot be firewalled as it is described; what is known of it stays.
+    /// [`DriverError`] for an instance that cannot be firewalled as it is described, or has another's device; what is
+    /// known of it stays.
     pub fn prepare(&self, instance: &Instance) -> Result<Tickets, DriverError> {
         instance.check()?;
         instance.chain()?;
@@ -146,11 +148,12 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             return Err(DriverError::ChainName { instance: instance.id.clone(), length, max: self.room });
         }
         let mut state = lock(&self.state);
+        state.devices.check(instance)?;
         let effect = state.put(instance.clone());
         self.together(&mut state, effect)
     }
 
-    /// [`FirewallDriver::unfilter_instance`].
+    /// [`FirewallDriver::unfilter_instance`] for the rules alone: what is guarded stays so, and the instance's.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare), of instances that use the same groups.
@@ -287,17 +290,24 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         Rights { is_vpn: instance.is_vpn, ipv6: self.options.ipv6 }
     }
 
-    /// Forgets devices of an instance in the rules against spoofing.
-    fn release(&self, devices: &BTreeSet<InterfaceName>) -> Result<(), DriverError> {
-        if let Some(spoofing) = self.spoofing.as_ref().filter(|_| !devices.is_empty()) {
-            lock(spoofing).release(devices.iter())?;
+    /// Forgets devices of an instance in the rules against spoofing, but those that are another's or were prepared again.
+    fn release(&self, id: &InstanceId, mut devices: BTreeSet<InterfaceName>) -> Result<(), DriverError> {
+        let Some(spoofing) = &self.spoofing else { return Ok(()) };
+        // Nobody guards one meanwhile, as that takes this lock.
+        let mut spoofing = lock(spoofing);
+        let state = lock(&self.state);
+        devices.retain(|device| state.devices.may_release(id, device));
+        drop(state);
+        if !devices.is_empty() {
+            spoofing.release(devices.iter())?;
+            lock(&self.state).devices.unguard(id, &devices);
         }
         Ok(())
     }
 
     /// The devices that an instance was prepared with.
-    fn devices(&self, id: &InstanceId) -> BTreeSet<InterfaceName> {
-        lock(&self.state).instance(id).map(|instance| devices(instance)).unwrap_or_default()
+    fn prepared(&self, id: &InstanceId) -> BTreeSet<InterfaceName> {
+        lock(&self.state).instance(id).map(|instance| devices::of(instance).cloned().collect()).unwrap_or_default()
     }
 
     /// Waits, unless applying is deferred.
@@ -312,10 +322,6 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     }
 }
 
-fn devices(instance: &Instance) -> BTreeSet<InterfaceName> {
-    instance.interfaces.iter().map(|interface| interface.device.clone()).collect()
-}
-
 fn hosts(members: &[IpAddr]) -> Result<Vec<IpNetwork>, DriverError> {
     let host = |member: &IpAddr| {
         if member.is_unspecified() { Err(DriverError::Member(*member)) } else { Ok(IpNetwork::from(*member)) }
@@ -326,17 +332,29 @@ fn hosts(members: &[IpAddr]) -> Result<Vec<IpNetwork>, DriverError> {
 impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     fn setup_basic_filtering(&self, instance: &Instance) -> Result<(), DriverError> {
         instance.check()?;
-        self.pay(&mut lock(&self.state));
-        if let Some(spoofing) = &self.spoofing {
-            lock(spoofing).guard(&instance.interfaces, self.rights(instance))?;
+        let Some(spoofing) = &self.spoofing else {
+            let mut state = lock(&self.state);
+            state.devices.check(instance)?;
+            self.pay(&mut state);
+            return Ok(());
+        };
+        let mut spoofing = lock(spoofing);
+        let mut state = lock(&self.state);
+        let new = state.devices.guard(instance)?;
+        self.pay(&mut state);
+        drop(state);
+        if let Err(error) = spoofing.guard(&instance.interfaces, self.rights(instance)) {
+            lock(&self.state).devices.unguard(&instance.id, &new);
+            return Err(error.into());
         }
         Ok(())
     }
 
     fn prepare_instance_filter(&self, instance: &Instance) -> Result<(), DriverError> {
-        let old = self.devices(&instance.id);
+        let mut old = self.prepared(&instance.id);
         self.settle(self.prepare(instance)?)?;
-        self.release(&old.difference(&devices(instance)).cloned().collect())
+        old.retain(|device| devices::of(instance).all(|new| new != device));
+        self.release(&instance.id, old)
     }
 
     fn apply_instance_filter(&self, id: &InstanceId) -> Result<(), DriverError> {
@@ -352,11 +370,12 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     }
 
     fn unfilter_instance(&self, instance: &Instance) -> Result<(), DriverError> {
-        let mut devices = devices(instance);
-        devices.extend(self.devices(&instance.id));
+        let mut devices = self.prepared(&instance.id);
+        devices.extend(devices::of(instance).cloned());
+        devices.extend(lock(&self.state).devices.guarded(&instance.id).cloned());
         let outcome = self.settle(self.unfilter(&instance.id)?);
         // Teardown goes on, and tells the first of its errors.
-        outcome.and(self.release(&devices))
+        outcome.and(self.release(&instance.id, devices))
     }
 
     fn instance_filter_exists(&self, instance: &Instance) -> Result<bool, DriverError> {

@@ -1,6 +1,6 @@
 //! What is wanted of the instances of a host.
 //!
-//! Owns: instances, groups and provider rules as they were said last, and the units that follow.
+//! Owns: instances and their devices, groups and provider rules as they were said last, and the units that follow.
 //! Never: submits anything.
 //!
 //! Invariant: an instance's unit is computed when it, or a group that it uses, changes, and never for anything else.
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::devices::Devices;
 use super::instance::{Instance, InstanceId};
 use super::options::Options;
 use super::provider::ProviderRule;
@@ -46,6 +47,7 @@ pub(super) struct State {
     options: Options,
     pub(super) groups: Groups<InstanceId>,
     instances: BTreeMap<InstanceId, Arc<Instance>>,
+    pub(super) devices: Devices,
     provider: Vec<ProviderRule>,
     /// How many units of instances were computed so far.
     pub(super) computed: u64,
@@ -66,16 +68,18 @@ impl State {
             set_name: |family, _, group| set_name(family, group),
             cut_name: |_, _| None,
         });
-        Self { options, groups, instances: BTreeMap::new(), provider: Vec::new(), computed: 0 }
+        let (instances, devices) = (BTreeMap::new(), Devices::default());
+        Self { options, groups, instances, devices, provider: Vec::new(), computed: 0 }
     }
 
     pub(super) fn instance(&self, id: &InstanceId) -> Option<&Arc<Instance>> {
         self.instances.get(id)
     }
 
-    /// The instance is as it is described here.
+    /// The instance is as it is described here, with devices that are no other's.
     pub(super) fn put(&mut self, instance: Instance) -> Effect<InstanceId> {
         let effect = self.groups.enter(&instance.id, &instance.groups);
+        self.devices.prepare(self.instances.get(&instance.id).map(|old| &**old), &instance);
         self.instances.insert(instance.id.clone(), Arc::new(instance));
         effect
     }
@@ -83,6 +87,7 @@ impl State {
     /// There is no such instance any more; `None` when there was none.
     pub(super) fn remove(&mut self, id: &InstanceId) -> Option<(Arc<Instance>, Effect<InstanceId>)> {
         let instance = self.instances.remove(id)?;
+        self.devices.unprepare(&instance);
         Some((instance, self.groups.leave(id)))
     }
 
