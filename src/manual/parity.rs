@@ -283,6 +283,11 @@
 //!   layout. nova's dumps do not have it.
 //! - **An unknown instance** is a `KeyError` on refresh (7.21); it is an error with a type here. To end one is no error in both.
 //! - **Bad rules.** One stops the update of all (7.5), and a line break in one is more rules (7.22); here it is left out by name.
+//! - **Rules without effect** are left out by name, too, for instances and ports alike: a type of ICMP with TCP, ports of GRE or ICMP
+//!   (neutron 14.60 ignores them, so the rule opens more than was asked for), a header of IPv6 as protocol, prefixes of IPv4 in IPv6 form.
+//! - **Egress.** nova's rules have no direction: its chains stand where packets go to an instance, and what it sends is held to its
+//!   addresses alone. There is nothing that a rule for egress could open, and a chain that closes the rest would cut off every
+//!   instance whose groups have no such rule, which is all of nova's. So it is rejected; the firewall of ports has both directions.
 //! - **A refusal** by the kernel is told to the caller and made good with the next change; nova takes it for done (7.4).
 //! - **Names.** An identifier that is too long for its chain is refused; nothing is cut.
 //! - **`apply_instance_filter`** does nothing in nova; here it makes sure.

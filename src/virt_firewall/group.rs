@@ -7,6 +7,7 @@
 use ipnetwork::IpNetwork;
 
 use super::identifier::identifier;
+use super::input::Why;
 use super::service::{Dialect, Service};
 use crate::name::IpsetName;
 use crate::rule::matches::{Set, SetDirection};
@@ -95,7 +96,17 @@ impl GroupRule {
             Remote::Prefix(prefix) => Some(Family::of(prefix.ip())),
             Remote::Any | Remote::Group(_) => None,
         };
-        self.family.or(prefix).is_none_or(|own| own == family) && self.service.is_of(family)
+        let said = [self.family, prefix].into_iter().flatten();
+        said.into_iter().all(|own| own == family) && self.service.is_of(family)
+    }
+
+    /// Whether its parts fit together, so that there are packets that it allows.
+    ///
+    /// # Errors
+    /// [`Why`] names the part that does not fit.
+    pub fn check(&self) -> Result<(), Why> {
+        self.service.check()?;
+        if Family::BOTH.into_iter().any(|family| self.is_of(family)) { Ok(()) } else { Err(Why::NoFamily) }
     }
 
     /// The rule of iptables, when it is of the family. `set` names the set of a group's members.

@@ -2,6 +2,8 @@
 //!
 //! Owns: the check of every field: what comes out is typed, or rejected by group and rule.
 //! Never: guesses. A field that says nothing is absent, one that cannot be understood is refused.
+//! Never: takes a field and leaves it without effect: what the protocol has no use for is refused, too, as the rule would open
+//! more than was asked for, or nothing.
 //!
 //! Numbers may be -1 for "any", as the databases have it.
 
@@ -20,7 +22,7 @@ pub struct RuleInput<'a> {
     pub direction: Option<&'a str>,
     /// `IPv4` or `IPv6`; absent is what the prefix says, else both.
     pub ethertype: Option<&'a str>,
-    /// A name or a number; absent, empty, `any` or `0` is every protocol.
+    /// A name or a number; absent, empty, `any` or `0` is every protocol. Spaces around it count for nothing.
     pub protocol: Option<&'a str>,
     /// The first port, or the ICMP type.
     pub from: Option<i64>,
@@ -82,9 +84,18 @@ pub enum Why {
         /// The last.
         to: i64,
     },
-    /// Ports of no protocol.
-    #[error("ports need a protocol that has them")]
+    /// Ports of a protocol without any, or of every protocol. For ICMP these are source ports.
+    #[error("ports need a protocol that has them: tcp, udp, sctp, dccp or udplite")]
     NoPorts,
+    /// A type of ICMP of another protocol.
+    #[error("the ICMP type `{0}` needs the protocol icmp or icmpv6")]
+    NoIcmp(String),
+    /// A type of ICMP by name, and by number beside it.
+    #[error("the ICMP type is `{0}` by name and has numbers beside it; leave out one of them")]
+    TwoIcmp(String),
+    /// A header that stands before the protocol, so that no packet of IPv6 is of it.
+    #[error("`{0}` is a header that stands before the protocol in IPv6; no packet has it as protocol")]
+    Header(String),
     /// Not from 0 to 255, or a code without a type.
     #[error("ICMP type {kind} with code {code} does not exist; both go from 0 to 255, -1 is any")]
     Icmp {
@@ -99,9 +110,18 @@ pub enum Why {
     /// No address and no prefix.
     #[error("`{0}` is neither an address nor a prefix")]
     Prefix(String),
+    /// Addresses of IPv4 in the form of IPv6, which no packet has.
+    #[error("`{0}` is an IPv4 prefix in IPv6 form, which no packet has; write it as IPv4")]
+    Mapped(String),
     /// The parts are of different families.
     #[error("{0} does not fit {1}")]
     Family(&'static str, Family),
+    /// No packet of either family is what the rule allows.
+    #[error("prefix, protocol and ethertype are of different families")]
+    NoFamily,
+    /// From the instance, where only what is sent to it is filtered.
+    #[error("rules for egress have no effect: instances may send everything that their addresses allow")]
+    Egress,
     /// Two other sides.
     #[error("a rule has a prefix or a group, not both")]
     TwoRemotes,
@@ -152,19 +172,8 @@ impl RuleInput<'_> {
             return Err(Why::Family("the prefix", ethertype));
         }
         let family = ethertype.or(prefix);
-        let service = self.service(family)?;
-        let family = family.or_else(|| self.family_of_icmp(service));
+        let (service, family) = self.service(family)?;
         Ok(GroupRule { id: id.clone(), direction, family, service, remote })
-    }
-
-    /// Types of ICMP mean something else in ICMPv6, and who names ICMPv6 does not mean ICMP.
-    fn family_of_icmp(&self, service: Service) -> Option<Family> {
-        let Service::Icmp { kind, .. } = service else { return None };
-        let text = self.protocol.unwrap_or_default().trim().to_ascii_lowercase();
-        match &*text {
-            "icmpv6" | "ipv6-icmp" | "58" => Some(Family::Ipv6),
-            _ => kind.map(|_| Family::Ipv4),
-        }
     }
 
     fn remote(&self) -> Result<Remote, Why> {
@@ -172,6 +181,12 @@ impl RuleInput<'_> {
             (Some(_), Some(_)) => Err(Why::TwoRemotes),
             (Some(text), None) => {
                 let prefix: IpNetwork = text.parse().map_err(|_| Why::Prefix(shown(text)))?;
+                if let IpNetwork::V6(six) = prefix
+                    && six.prefix() >= 96
+                    && six.ip().to_ipv4_mapped().is_some()
+                {
+                    return Err(Why::Mapped(shown(text)));
+                }
                 // With the host bits gone, as the kernel compares.
                 let network = IpNetwork::new(prefix.network(), prefix.prefix());
                 network.map(Remote::Prefix).map_err(|_| Why::Prefix(shown(text)))
@@ -181,47 +196,76 @@ impl RuleInput<'_> {
         }
     }
 
-    fn service(&self, family: Option<Family>) -> Result<Service, Why> {
+    /// What is allowed, and the family when the rule or its protocol says one.
+    fn service(&self, family: Option<Family>) -> Result<(Service, Option<Family>), Why> {
         let text = self.protocol.unwrap_or_default().trim().to_ascii_lowercase();
-        let ports = |protocol| {
-            let source = range(self.source_from, self.source_to)?;
-            Ok(Service::Ports { protocol, source, destination: range(self.from, self.to)? })
-        };
-        let number = match &*text {
-            "" | "any" | "all" | "0" => return self.anything(),
-            "icmp" | "1" | "icmpv6" | "ipv6-icmp" | "58" => {
-                if family == Some(Family::Ipv4) && matches!(&*text, "icmpv6" | "ipv6-icmp" | "58") {
-                    return Err(Why::Family("protocol ICMPv6", Family::Ipv4));
-                }
-                return self.icmp(family);
+        match &*text {
+            "" | "any" | "all" | "0" => {
+                self.has_no_type()?;
+                self.has_no_ports()?;
+                Ok((Service::Any, family))
             }
-            "tcp" | "6" => return ports(PortProtocol::Tcp),
-            "udp" | "17" => return ports(PortProtocol::Udp),
-            "sctp" | "132" => return ports(PortProtocol::Sctp),
-            "dccp" | "33" => return ports(PortProtocol::Dccp),
-            "udplite" | "136" => return ports(PortProtocol::UdpLite),
-            other => PROTOCOLS
-                .iter()
-                .find_map(|(name, number)| (*name == other).then_some(*number))
-                // Not `06` or `+6`: who means a protocol with ports would get all of them.
-                .or_else(|| other.parse::<u8>().ok().filter(|number| number.to_string() == other))
-                .ok_or_else(|| Why::Protocol(shown(other)))?,
-        };
-        // Ports of a protocol without any are left out, as the networking API does.
-        Ok(Service::Protocol(Protocol(number)))
+            "icmp" | "1" => self.icmp(family),
+            "icmpv6" | "ipv6-icmp" | "58" => match family {
+                Some(Family::Ipv4) => Err(Why::Family("protocol ICMPv6", Family::Ipv4)),
+                Some(Family::Ipv6) | None => self.icmp(Some(Family::Ipv6)),
+            },
+            "tcp" | "6" => Ok((self.ports(PortProtocol::Tcp)?, family)),
+            "udp" | "17" => Ok((self.ports(PortProtocol::Udp)?, family)),
+            "sctp" | "132" => Ok((self.ports(PortProtocol::Sctp)?, family)),
+            "dccp" | "33" => Ok((self.ports(PortProtocol::Dccp)?, family)),
+            "udplite" | "136" => Ok((self.ports(PortProtocol::UdpLite)?, family)),
+            other => self.whole_protocol(other, family),
+        }
     }
 
-    /// Every protocol. Ports without one would open more than was asked for.
-    fn anything(&self) -> Result<Service, Why> {
-        let ports = [self.from, self.to, self.source_from, self.source_to];
-        if ports.into_iter().flatten().any(|port| port != -1) { Err(Why::NoPorts) } else { Ok(Service::Any) }
+    fn ports(&self, protocol: PortProtocol) -> Result<Service, Why> {
+        self.has_no_type()?;
+        let source = range(self.source_from, self.source_to)?;
+        Ok(Service::Ports { protocol, source, destination: range(self.from, self.to)? })
     }
 
-    fn icmp(&self, family: Option<Family>) -> Result<Service, Why> {
+    /// A protocol that has neither ports nor types.
+    fn whole_protocol(&self, text: &str, family: Option<Family>) -> Result<(Service, Option<Family>), Why> {
+        let known = PROTOCOLS.iter().find(|(name, ..)| *name == text).map(|(_, number, own)| (*number, *own));
+        // Not `06` or `+6`: who means a protocol with ports would get all of them.
+        let number =
+            || text.parse::<u8>().ok().filter(|number| number.to_string() == text).map(|number| (number, None));
+        let (number, own) = known.or_else(number).ok_or_else(|| Why::Protocol(shown(text)))?;
+        self.has_no_type()?;
+        self.has_no_ports()?;
+        if let (Some(own), Some(family)) = (own, family)
+            && own != family
+        {
+            return Err(Why::Family("the protocol", family));
+        }
+        let family = family.or(own);
+        if family == Some(Family::Ipv6) && HEADERS6.contains(&number) {
+            return Err(Why::Header(shown(text)));
+        }
+        Ok((Service::Protocol(Protocol(number)), family))
+    }
+
+    fn has_no_type(&self) -> Result<(), Why> {
+        self.icmp_type.map_or(Ok(()), |name| Err(Why::NoIcmp(shown(name))))
+    }
+
+    fn has_no_ports(&self) -> Result<(), Why> {
+        if is_any([self.from, self.to, self.source_from, self.source_to]) { Ok(()) } else { Err(Why::NoPorts) }
+    }
+
+    /// Types of ICMP mean something else in ICMPv6: one without a family is of ICMP.
+    fn icmp(&self, family: Option<Family>) -> Result<(Service, Option<Family>), Why> {
+        if !is_any([self.source_from, self.source_to]) {
+            return Err(Why::NoPorts);
+        }
         if let Some(name) = self.icmp_type {
+            if !is_any([self.from, self.to]) {
+                return Err(Why::TwoIcmp(shown(name)));
+            }
             let named = family.and_then(|family| icmp::named(name, family));
             let (kind, code) = named.ok_or_else(|| Why::IcmpName(shown(name)))?;
-            return Ok(Service::Icmp { kind: Some(kind), code });
+            return Ok((Service::Icmp { kind: Some(kind), code }, family));
         }
         let (kind, code) = (self.from.unwrap_or(-1), self.to.unwrap_or(-1));
         let wrong = Why::Icmp { kind, code };
@@ -231,9 +275,13 @@ impl RuleInput<'_> {
         };
         match (part(kind)?, part(code)?) {
             (None, Some(_)) => Err(wrong),
-            (kind, code) => Ok(Service::Icmp { kind, code }),
+            (kind, code) => Ok((Service::Icmp { kind, code }, family.or(kind.map(|_| Family::Ipv4)))),
         }
     }
+}
+
+fn is_any<const N: usize>(numbers: [Option<i64>; N]) -> bool {
+    numbers.into_iter().flatten().all(|number| number == -1)
 }
 
 /// A range of ports; both ends -1 or absent is all.
@@ -247,28 +295,32 @@ fn range(from: Option<i64>, to: Option<i64>) -> Result<Option<PortRange>, Why> {
     PortRange::new(port(from)?, port(to)?).map(Some).ok_or_else(|| wrong.clone())
 }
 
-/// Protocols without ports that tenants name, by the names that the networking API takes.
-const PROTOCOLS: [(&str, u8); 19] = [
-    ("ah", 51),
-    ("egp", 8),
-    ("encap", 98),
-    ("esp", 50),
-    ("gre", 47),
-    ("igmp", 2),
-    ("ipcomp", 108),
-    ("ipencap", 4),
-    ("ipip", 4),
-    ("ipv4", 4),
-    ("ipv6-encap", 41),
-    ("ipv6-frag", 44),
-    ("ipv6-nonxt", 59),
-    ("ipv6-opts", 60),
-    ("ipv6-route", 43),
-    ("ospf", 89),
-    ("pgm", 113),
-    ("rsvp", 46),
-    ("vrrp", 112),
+/// Protocols without ports that tenants name, by the names that the networking API takes, and the family that the name says.
+const PROTOCOLS: [(&str, u8, Option<Family>); 19] = [
+    ("ah", 51, None),
+    ("egp", 8, None),
+    ("encap", 98, None),
+    ("esp", 50, None),
+    ("gre", 47, None),
+    ("igmp", 2, None),
+    ("ipcomp", 108, None),
+    ("ipencap", 4, None),
+    ("ipip", 4, None),
+    ("ipv4", 4, None),
+    ("ipv6-encap", 41, None),
+    ("ipv6-frag", 44, Some(Family::Ipv6)),
+    ("ipv6-nonxt", 59, Some(Family::Ipv6)),
+    ("ipv6-opts", 60, Some(Family::Ipv6)),
+    ("ipv6-route", 43, Some(Family::Ipv6)),
+    ("ospf", 89, None),
+    ("pgm", 113, None),
+    ("rsvp", 46, None),
+    ("vrrp", 112, None),
 ];
+
+/// What `-p` never matches in IPv6, as the kernel goes past it to the protocol behind: routing, fragment, authentication and
+/// destination options (`is_exthdr` of ip6tables, which warns).
+const HEADERS6: [u8; 4] = [43, 44, 51, 60];
 
 #[cfg(test)]
 mod tests {
@@ -296,10 +348,9 @@ mod tests {
             assert_eq!(check(&ports("tcp", from, to)), Err(Why::Ports { from, to }));
         }
         assert_eq!(check(&ports("any", 80, 80)), Err(Why::NoPorts));
-        assert_eq!(check(&ports("gre", 80, 80)).unwrap().service, Service::Protocol(Protocol(47)));
-        for number in ["256", "06", "+6", "00", "-1"] {
-            assert!(matches!(check(&ports(number, 80, 80)), Err(Why::Protocol(_))), "{number}");
-        }
+        assert_eq!(check(&ports("gre", -1, -1)).unwrap().service, Service::Protocol(Protocol(47)));
+        assert_eq!(check(&ports("tcp", 0, 65535)).unwrap().service, tcp(range(0, 65535)));
+        assert_eq!(check(&ports("tcp", 0, 0)).unwrap().service, tcp(range(0, 0)), "port 0 is one port, not all");
     }
 
     #[test]
@@ -336,6 +387,125 @@ mod tests {
         assert!(matches!(check(&group("web -j ACCEPT")), Err(Why::Group(_))));
         assert!(matches!(check(&RuleInput { direction: Some("in"), ..prefix("::/0") }), Err(Why::Direction(_))));
         assert!(matches!(check(&RuleInput { ethertype: Some("ipv4"), ..prefix("::/0") }), Err(Why::Ethertype(_))));
+    }
+
+    /// What would be without effect, one line each: nothing of a rule is ignored in silence.
+    #[test]
+    fn no_field_is_ignored() {
+        let of = |protocol| RuleInput { protocol: Some(protocol), prefix: Some("10.0.0.0/8"), ..RuleInput::default() };
+        let six = |protocol| RuleInput { prefix: Some("fd00::/8"), ..of(protocol) };
+        let typed = |input| RuleInput { icmp_type: Some("echo-request"), ..input };
+        let source = |input, from, to| RuleInput { source_from: from, source_to: to, ..input };
+        let target = |input, from, to| RuleInput { from, to, ..input };
+        // A type of ICMP elsewhere.
+        for protocol in ["tcp", "17", "sctp", "dccp", "udplite", "gre", "any", "0", ""] {
+            assert_eq!(check(&typed(of(protocol))), Err(Why::NoIcmp("echo-request".into())), "{protocol}");
+        }
+        assert_eq!(check(&RuleInput { protocol: None, ..typed(of("")) }), Err(Why::NoIcmp("echo-request".into())));
+        // One by name and by number.
+        for (from, to) in [(Some(8), None), (None, Some(0)), (Some(8), Some(-1)), (Some(-2), None)] {
+            assert_eq!(check(&target(typed(of("icmp")), from, to)), Err(Why::TwoIcmp("echo-request".into())));
+        }
+        assert!(check(&target(typed(of("icmp")), Some(-1), Some(-1))).is_ok());
+        // Ports of what has none.
+        for protocol in ["gre", "47", "esp", "112", "any", ""] {
+            for (from, to) in [(Some(80), Some(80)), (Some(0), None), (None, Some(0)), (Some(-2), Some(-2))] {
+                assert_eq!(check(&target(of(protocol), from, to)), Err(Why::NoPorts), "{protocol} {from:?} {to:?}");
+                assert_eq!(check(&source(of(protocol), from, to)), Err(Why::NoPorts), "{protocol} {from:?} {to:?}");
+            }
+            assert!(check(&source(target(of(protocol), Some(-1), Some(-1)), Some(-1), None)).is_ok());
+        }
+        for input in [of("icmp"), of("1"), six("icmp"), six("icmpv6"), six("58"), typed(of("icmp"))] {
+            assert_eq!(check(&source(input.clone(), Some(80), Some(80))), Err(Why::NoPorts));
+            assert_eq!(check(&source(input, None, Some(0))), Err(Why::NoPorts));
+        }
+        // Ports that are none.
+        for (from, to) in
+            [(Some(80), None), (None, Some(80)), (Some(90), Some(80)), (Some(-2), Some(-2)), (Some(65536), Some(65536))]
+        {
+            let wrong = Err(Why::Ports { from: from.unwrap_or(-1), to: to.unwrap_or(-1) });
+            assert_eq!(check(&target(of("udp"), from, to)), wrong);
+            assert_eq!(check(&source(of("udp"), from, to)), wrong);
+        }
+        // What no packet has as its protocol, and what one family has not.
+        for name in ["ah", "51", "43", "44", "60", "ipv6-route", "ipv6-frag", "ipv6-opts"] {
+            assert_eq!(check(&six(name)), Err(Why::Header(name.into())), "{name}");
+        }
+        let both = |protocol| RuleInput { prefix: None, ..of(protocol) };
+        for name in ["ipv6-route", "ipv6-frag", "ipv6-opts"] {
+            assert_eq!(check(&both(name)), Err(Why::Header(name.into())), "{name}");
+            assert_eq!(check(&of(name)), Err(Why::Family("the protocol", Family::Ipv4)), "{name}");
+        }
+        assert_eq!(check(&of("ipv6-nonxt")), Err(Why::Family("the protocol", Family::Ipv4)));
+        assert_eq!(check(&both("ipv6-nonxt")).unwrap().family, Some(Family::Ipv6));
+        assert_eq!(check(&both("ah")).unwrap().family, None);
+        assert!(check(&of("ipv6-encap")).is_ok() && check(&of("ah")).is_ok());
+        assert_eq!(check(&of("icmpv6")), Err(Why::Family("protocol ICMPv6", Family::Ipv4)));
+        for mapped in ["::ffff:10.0.0.0/104", "::ffff:0:0/96", "::ffff:10.1.1.1"] {
+            assert_eq!(check(&RuleInput { prefix: Some(mapped), ..of("tcp") }), Err(Why::Mapped(mapped.into())));
+        }
+        for plain in ["::/0", "::/95", "::1"] {
+            assert!(check(&RuleInput { prefix: Some(plain), ..of("tcp") }).is_ok(), "{plain}");
+        }
+    }
+
+    /// Text that is nearly right is refused, and shown in one line of bounded length.
+    #[test]
+    fn text_is_taken_as_it_stands() {
+        let tcp =
+            |protocol| check(&RuleInput { protocol: Some(protocol), ..RuleInput::default() }).map(|rule| rule.service);
+        for spelling in ["tcp", " tcp", "TCP\t", "tcp\n", "6"] {
+            assert_eq!(tcp(spelling), tcp("tcp"), "{spelling:?}");
+        }
+        let long = "tcp".repeat(100_000);
+        let bad =
+            ["t cp", "tcp,udp", "tcp\0", "\0", "!tcp", "tcp;", "256", "06", "+6", "00", "-1", "6.0", "\u{ff16}", &long];
+        for protocol in bad {
+            let why = tcp(protocol).unwrap_err();
+            assert!(matches!(why, Why::Protocol(_)), "{why}");
+            let said = why.to_string();
+            assert!(said.len() < 1000 && !said.contains(char::is_control), "{said}");
+        }
+        type With = fn(&str) -> RuleInput<'_>;
+        let fields: [With; 5] = [
+            |text| RuleInput { direction: Some(text), ..RuleInput::default() },
+            |text| RuleInput { ethertype: Some(text), ..RuleInput::default() },
+            |text| RuleInput { prefix: Some(text), ..RuleInput::default() },
+            |text| RuleInput { group: Some(text), ..RuleInput::default() },
+            |text| RuleInput {
+                icmp_type: Some(text),
+                protocol: Some("icmp"),
+                ethertype: Some("IPv4"),
+                ..RuleInput::default()
+            },
+        ];
+        let near = [
+            "",
+            " ",
+            "ingress ",
+            "Ingress",
+            "IPV4",
+            "IPv4\n",
+            " 10.0.0.0/8",
+            "10.0.0.0/8\0",
+            "010.0.0.0/8",
+            "10.0.0.0/-1",
+        ];
+        let more = ["10.0.0.0/", "fe80::1%eth0", "a b", "a\nb", "echo-request ", "ECHO-REQUEST", "\u{202e}", &long];
+        for with in fields {
+            for text in near.into_iter().chain(more) {
+                match check(&with(text)) {
+                    // A group can be called so.
+                    Ok(rule) => assert_eq!(rule.remote, Remote::Group(text.parse().unwrap())),
+                    Err(why) => {
+                        let said = why.to_string();
+                        assert!(said.len() < 1000 && !said.contains(char::is_control), "{said}");
+                    }
+                }
+            }
+        }
+        let described = RuleInput { description: Some("\0\n-j ACCEPT"), ..RuleInput::default() };
+        assert_eq!(check(&described), check(&RuleInput::default()));
     }
 
     /// Text with a word that nothing of ours has, with and without what ends a line or a word.

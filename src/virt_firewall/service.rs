@@ -3,6 +3,7 @@
 //! Owns: the value, and the matches that it is, in the form that nova or neutron give it.
 //! Never: holds ports of a protocol without ports.
 
+use super::input::Why;
 use crate::rule::matches::{IcmpType, Multiport, MultiportSide};
 use crate::rule::{Family, Match, Not, PortRange, Protocol, Rule};
 
@@ -77,6 +78,14 @@ impl Service {
         match (self, family) {
             (Self::Protocol(Protocol::ICMP), Family::Ipv6) | (Self::Protocol(Protocol::ICMPV6), Family::Ipv4) => false,
             (Self::Any | Self::Protocol(_) | Self::Ports { .. } | Self::Icmp { .. }, _) => true,
+        }
+    }
+
+    /// Whether its parts fit together.
+    pub(super) fn check(self) -> Result<(), Why> {
+        match self {
+            Self::Icmp { kind: None, code: Some(code) } => Err(Why::Icmp { kind: -1, code: code.into() }),
+            Self::Any | Self::Protocol(_) | Self::Ports { .. } | Self::Icmp { .. } => Ok(()),
         }
     }
 

@@ -56,7 +56,10 @@ fn ports_have_the_form_of_their_protocol() {
     }
     v4(ports(ingress("IPv4", "udplite"), 10, 10), "-p udplite -m multiport --dports 10 -j RETURN");
     v4(ports(ingress("IPv4", "udplite"), 10, 100), "-p udplite -m multiport --dports 10:100 -j RETURN");
-    v4(ports(ingress("IPv4", "vrrp"), 10, 10), "-p 112 -j RETURN");
+    v4(ingress("IPv4", "vrrp"), "-p 112 -j RETURN");
+    // neutron ignores the port, so that the rule opens more than it says.
+    let wrong = ports(ingress("IPv4", "vrrp"), 10, 10).check(&group_id("g"), &RuleId::new("r").unwrap()).unwrap_err();
+    assert_eq!(wrong.why, Why::NoPorts, "{wrong}");
     let source = RuleInput { source_from: Some(10), source_to: Some(10), ..ports(ingress("IPv4", "tcp"), 20, 30) };
     v4(source, "-p tcp -m tcp --sport 10 -m multiport --dports 20:30 -j RETURN");
 }

@@ -2,13 +2,14 @@
 
 use nftwrap::kernel::Fake;
 use nftwrap::layout::Layout;
-use nftwrap::rule::{Family, Rule};
+use nftwrap::rule::{Family, Protocol, Rule};
 use nftwrap::virt_firewall::instances::{
     Deferral, DriverError, Instance, InstanceError, LoadError, NoopFirewallDriver, Options, ProviderRule, Settings,
     load_driver,
 };
 use nftwrap::virt_firewall::{
-    FirewallDriver, Form, NftablesFirewallDriver, PortProtocol, Refused, RuleInput, Service, TenantRule, Why,
+    Direction, FirewallDriver, Form, GroupRule, NftablesFirewallDriver, PortProtocol, Refused, Rejected, Remote,
+    RuleInput, SecurityGroup, Service, TenantRule, Why,
 };
 use nftwrap_compat::parse;
 
@@ -344,6 +345,159 @@ fn a_bad_rule_is_left_out_and_reported() {
     let open = ["-p tcp --dport 22 -j ACCEPT", "-p tcp --dport 80 -j ACCEPT"];
     assert_eq!(own(&driver, Family::Ipv4, "1")[bare..], rules(Family::Ipv4, &open));
     assert!(!kernel.to_string().contains("-I INPUT"));
+}
+
+/// nova's groups have no rules for what instances send: one would be void, and is named; the others take effect.
+#[test]
+fn a_rule_without_effect_is_named() {
+    let (driver, _) = fake(Options::nova());
+    driver.prepare_instance_filter(&first(&["test"])).unwrap();
+    let bare = own(&driver, Family::Ipv4, "1").len();
+    let open = tenant("in", "tcp 22 22 0.0.0.0/0");
+    let changed = |name: &str, change: fn(&mut RuleInput<'_>)| {
+        let mut rule = tenant(name, "tcp 22 22 0.0.0.0/0");
+        change(&mut rule.input);
+        rule
+    };
+    let given = [
+        changed("out", |input| input.direction = Some("egress")),
+        changed("anybody", |input| (input.direction, input.prefix) = (Some("egress"), None)),
+        changed("ping", |input| input.icmp_type = Some("echo-request")),
+        changed("ports", |input| input.protocol = Some("gre")),
+        changed("source", |input| {
+            (input.protocol, input.from, input.to, input.source_from) = (Some("icmp"), None, None, Some(1))
+        }),
+        open,
+    ];
+    let rejected = driver.refresh_security_group_rules(&group("test"), &given).unwrap();
+    let named: Vec<_> =
+        rejected.into_iter().map(|Rejected { group, rule, why }| (group, rule.to_string(), why)).collect();
+    let expected = [
+        ("out", Why::Egress),
+        ("anybody", Why::Egress),
+        ("ping", Why::NoIcmp("echo-request".into())),
+        ("ports", Why::NoPorts),
+        ("source", Why::NoPorts),
+    ];
+    assert_eq!(named, expected.map(|(rule, why)| (group("test"), rule.to_owned(), why)));
+    assert_eq!(own(&driver, Family::Ipv4, "1")[bare..], rules(Family::Ipv4, &["-p tcp --dport 22 -j ACCEPT"]));
+}
+
+/// The same for values that no text was: the group, and the provider's rules, are as they were.
+#[test]
+fn a_value_without_effect_changes_nothing() {
+    let (driver, kernel) = fake(Options { provider: true, ..Options::nova() });
+    driver.prepare_instance_filter(&first(&["test"])).unwrap();
+    let before = kernel.to_string();
+    let sound = GroupRule {
+        id: "r".parse().unwrap(),
+        direction: Direction::Ingress,
+        family: None,
+        service: Service::Any,
+        remote: Remote::Prefix("10.0.0.0/8".parse().unwrap()),
+    };
+    let icmp6 = Service::Protocol(Protocol::ICMPV6);
+    let codes = Service::Icmp { kind: None, code: Some(1) };
+    for (wrong, why) in [
+        (GroupRule { direction: Direction::Egress, ..sound.clone() }, Why::Egress),
+        (GroupRule { family: Some(Family::Ipv6), ..sound.clone() }, Why::NoFamily),
+        (GroupRule { service: icmp6, ..sound.clone() }, Why::NoFamily),
+        (GroupRule { service: codes, ..sound.clone() }, Why::Icmp { kind: -1, code: 1 }),
+    ] {
+        let error = driver.put_group(SecurityGroup::new(group("test"), vec![sound.clone(), wrong])).unwrap_err();
+        let DriverError::Rule(Rejected { rule, why: told, .. }) = &error else { panic!("{error}") };
+        assert_eq!((rule.as_str(), told), ("r", &why));
+    }
+    let provider = |service| ProviderRule { source: "10.0.0.0/8".parse().unwrap(), service };
+    for service in [icmp6, codes] {
+        let error = driver.refresh_provider_fw_rules(&[provider(Service::Any), provider(service)]).unwrap_err();
+        assert!(matches!(error, DriverError::Provider { number: 2, .. }), "{error}");
+    }
+    for member in ["224.0.0.1", "255.255.255.255", "ff02::1", "::"] {
+        assert!(matches!(driver.put_members(&group("test"), &[ip(member)]), Err(DriverError::Member(_))), "{member}");
+    }
+    assert_eq!(kernel.to_string(), before);
+}
+
+mod any_input {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WORDS: &[&str] = &[
+        "tcp",
+        "udp",
+        "icmp",
+        "icmpv6",
+        "gre",
+        "any",
+        "0",
+        "58",
+        "ingress",
+        "egress",
+        "IPv4",
+        "IPv6",
+        "0.0.0.0/0",
+        "::/0",
+        "10.0.0.1",
+        "fd00::/8",
+        "theirs",
+        "ours",
+        "echo-request",
+        "",
+    ];
+
+    /// Words that mean something somewhere, and text with a word that nothing of ours has.
+    fn text() -> impl Strategy<Value = String> {
+        let part = "[\\PC\n\r\t\0 $-]{0,12}";
+        let odd = (part, part).prop_map(|(a, b)| format!("{a}zqx{b}"));
+        prop_oneof![3 => prop::sample::select(WORDS).prop_map(str::to_owned), 1 => odd]
+    }
+
+    fn number() -> impl Strategy<Value = i64> {
+        prop_oneof![Just(-1), 0..300_i64, Just(65535), any::<i64>()]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever a tenant writes into the rules of its group: the chain of another tenant's instance stays as it is, no
+        /// chain comes that was not there, no text of it gets to the kernel, and each rule is in effect or named.
+        #[test]
+        fn no_tenant_reaches_another(
+            texts in prop::collection::vec(prop::array::uniform7(prop::option::of(text())), 1..6),
+            numbers in prop::collection::vec(prop::array::uniform4(prop::option::of(number())), 6),
+        ) {
+            let (driver, kernel) = fake(Options::nova());
+            driver.prepare_instance_filter(&small("1", "10.0.0.1", &["ours"])).unwrap();
+            driver.prepare_instance_filter(&small("2", "10.0.0.2", &["theirs"])).unwrap();
+            let chains = || {
+                let every = |manager: &mut nftwrap::Manager<Fake>| {
+                    Family::BOTH.map(|family| {
+                        let table = manager.model().table(family, nftwrap::wrap::TableKind::Filter).unwrap();
+                        table.chains().map(|chain| format!("{:?}", chain.name())).collect::<Vec<_>>()
+                    })
+                };
+                driver.visit(every).unwrap()
+            };
+            let others = || Family::BOTH.map(|family| chain(&driver, family, "$inst-2").unwrap());
+            let before = (chains(), others());
+            let given: Vec<_> = texts.iter().zip(&numbers).enumerate().map(|(number, (texts, numbers))| {
+                let [direction, ethertype, protocol, icmp_type, prefix, group, description] = texts.each_ref().map(Option::as_deref);
+                let [from, to, source_from, source_to] = *numbers;
+                let input = RuleInput {
+                    direction, ethertype, protocol, from, to, icmp_type, source_from, source_to, prefix, group, description,
+                };
+                TenantRule { id: format!("r{number}").parse().unwrap(), input }
+            }).collect();
+            let rejected = driver.refresh_security_group_rules(&group("ours"), &given).unwrap();
+            prop_assert_eq!((chains(), others()), before);
+            prop_assert!(!kernel.to_string().contains("zqx"));
+            // One rule is of the instance's network.
+            let opened: usize = Family::BOTH.into_iter().map(|family| own(&driver, family, "1").len()).sum();
+            prop_assert_eq!(opened > 1, rejected.len() < given.len());
+        }
+    }
 }
 
 /// What cannot be firewalled as it is described changes nothing.

@@ -77,7 +77,9 @@ pub trait FirewallDriver: fmt::Debug + Send + Sync {
     /// [`DriverError::UnknownInstance`] for one that was not prepared.
     fn refresh_instance_security_rules(&self, instance: &InstanceId, groups: &[GroupId]) -> Result<(), DriverError>;
 
-    /// The group has these rules from now on. Rules that cannot be are left out and returned; the others take effect.
+    /// The group has these rules from now on. Rules that cannot be, or would have no effect, are left out and returned; the
+    /// others take effect. Rules for egress are such: nova filters what instances are sent, and what they send is held to
+    /// their addresses alone.
     ///
     /// # Errors
     /// As [`setup_basic_filtering`](Self::setup_basic_filtering).
@@ -96,7 +98,7 @@ pub trait FirewallDriver: fmt::Debug + Send + Sync {
     /// The provider forbids this from now on. Without the option it is kept and has no effect.
     ///
     /// # Errors
-    /// As [`setup_basic_filtering`](Self::setup_basic_filtering).
+    /// [`DriverError::Provider`] for a rule that no packet can break, [`DriverError::Refused`].
     fn refresh_provider_fw_rules(&self, rules: &[ProviderRule]) -> Result<(), DriverError>;
 
     /// Takes changes from now on and applies none. Can be nested; [`Deferral`] ends it by itself.

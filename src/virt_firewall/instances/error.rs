@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::instance::{InstanceError, InstanceId};
 use crate::linux_net::BridgeError;
 use crate::name::{InterfaceName, NameError};
+use crate::virt_firewall::input::{Rejected, Why};
 use crate::virt_firewall::tickets::Refused;
 
 /// Why an operation did not take effect, or only a part of it.
@@ -46,6 +47,17 @@ pub enum DriverError {
         length: usize,
         /// The most.
         max: usize,
+    },
+    /// A rule of a group that cannot have an effect. The group is as it was.
+    #[error(transparent)]
+    Rule(#[from] Rejected),
+    /// A rule of the provider that cannot have an effect. All of them are as they were.
+    #[error("rule {number} of the provider: {why}")]
+    Provider {
+        /// Which one, from 1.
+        number: usize,
+        /// What is wrong with it.
+        why: Why,
     },
     /// A member of a group that is no host.
     #[error("{0} is no address that a member of a group can have")]

@@ -32,7 +32,7 @@ use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
 use crate::name::InterfaceName;
 use crate::rule::Family;
-use crate::virt_firewall::group::{Direction, GroupId, Remote, SecurityGroup};
+use crate::virt_firewall::group::{Direction, GroupId, GroupRule, Remote, SecurityGroup};
 use crate::virt_firewall::groups::Effect;
 use crate::virt_firewall::input::{Rejected, TenantRule, Why};
 use crate::virt_firewall::spoofing::{Rights, Spoofing};
@@ -183,8 +183,12 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     /// The group has these rules from now on; a rule for [`Remote::Any`] is for everybody.
     ///
     /// # Errors
-    /// As [`prepare`](Self::prepare), of instances that use the group.
+    /// [`DriverError::Rule`] names a rule that cannot have an effect; nothing has changed then. Else as
+    /// [`prepare`](Self::prepare), of instances that use the group.
     pub fn put_group(&self, group: SecurityGroup) -> Result<Tickets, DriverError> {
+        for rule in &group.rules {
+            has_effect(rule).map_err(|why| Rejected { group: group.id.clone(), rule: rule.id.clone(), why })?;
+        }
         let mut state = lock(&self.state);
         let effect = state.groups.put(group);
         self.each(&mut state, effect)
@@ -225,11 +229,17 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     }
 
     /// [`FirewallDriver::refresh_provider_fw_rules`].
-    pub fn put_provider_rules(&self, rules: &[ProviderRule]) -> Tickets {
+    ///
+    /// # Errors
+    /// [`DriverError::Provider`].
+    pub fn put_provider_rules(&self, rules: &[ProviderRule]) -> Result<Tickets, DriverError> {
+        for (rule, number) in rules.iter().zip(1..) {
+            rule.check().map_err(|why| DriverError::Provider { number, why })?;
+        }
         let mut state = lock(&self.state);
         state.set_provider(rules);
         self.pay(&mut state);
-        self.submit(vec![state.provider_change()]).into_iter().collect()
+        Ok(self.submit(vec![state.provider_change()]).into_iter().collect())
     }
 
     /// Submits all that follows from a change of one instance in one piece.
@@ -322,9 +332,21 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     }
 }
 
+/// Whether the rule does something here: nova filters what is sent to instances, and nothing that they send.
+fn has_effect(rule: &GroupRule) -> Result<(), Why> {
+    match rule.direction {
+        Direction::Ingress => rule.check(),
+        Direction::Egress => Err(Why::Egress),
+    }
+}
+
 fn hosts(members: &[IpAddr]) -> Result<Vec<IpNetwork>, DriverError> {
     let host = |member: &IpAddr| {
-        if member.is_unspecified() { Err(DriverError::Member(*member)) } else { Ok(IpNetwork::from(*member)) }
+        let broadcast = matches!(member, IpAddr::V4(member) if member.is_broadcast());
+        if member.is_unspecified() || member.is_multicast() || broadcast {
+            return Err(DriverError::Member(*member));
+        }
+        Ok(IpNetwork::from(*member))
     };
     members.iter().map(host).collect()
 }
@@ -401,11 +423,13 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     ) -> Result<Vec<Rejected>, DriverError> {
         let (mut typed, mut rejected) = (Vec::new(), Vec::new());
         for TenantRule { id, input } in rules {
-            match input.check(group, id) {
-                // nova has no rule for everybody without a prefix that says so.
-                Ok(rule) if rule.remote == Remote::Any && rule.direction == Direction::Ingress => {
-                    rejected.push(Rejected { group: group.clone(), rule: id.clone(), why: Why::NoRemote });
-                }
+            // nova has no rule for everybody without a prefix that says so.
+            let checked = input.check(group, id).and_then(|rule| {
+                let remote = if rule.remote == Remote::Any { Err(Why::NoRemote) } else { Ok(()) };
+                let sound = has_effect(&rule).and(remote);
+                sound.map(|()| rule).map_err(|why| Rejected { group: group.clone(), rule: id.clone(), why })
+            });
+            match checked {
                 Ok(rule) => typed.push(rule),
                 Err(rule) => rejected.push(rule),
             }
@@ -419,7 +443,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     }
 
     fn refresh_provider_fw_rules(&self, rules: &[ProviderRule]) -> Result<(), DriverError> {
-        self.settle(self.put_provider_rules(rules))
+        self.settle(self.put_provider_rules(rules)?)
     }
 
     fn filter_defer_apply_on(&self) {

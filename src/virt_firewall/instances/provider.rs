@@ -6,6 +6,7 @@
 use ipnetwork::IpNetwork;
 
 use crate::rule::{Family, Rule};
+use crate::virt_firewall::input::Why;
 use crate::virt_firewall::service::{Dialect, Service};
 
 /// One rule: what nobody may send to any instance.
@@ -18,6 +19,11 @@ pub struct ProviderRule {
 }
 
 impl ProviderRule {
+    pub(super) fn check(&self) -> Result<(), Why> {
+        self.service.check()?;
+        if Family::BOTH.into_iter().any(|family| self.is_of(family)) { Ok(()) } else { Err(Why::NoFamily) }
+    }
+
     pub(super) fn is_of(&self, family: Family) -> bool {
         self.source.is_ipv4() == (family == Family::Ipv4) && self.service.is_of(family)
     }
