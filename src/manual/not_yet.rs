@@ -43,9 +43,7 @@
 //!   ports are not here. The first update of a router that an earlier process left cannot take that one's rules back when an address
 //!   is refused. When the last port forwarding with a counted range goes in the native layout, `nat` stays in the tables of iptables
 //!   until everything is read again, and moves then.
-//! - **Instances.** Connections that a group's rule had let in go on when it is taken away, as in nova. Nobody looks whether
-//!   `net.bridge.bridge-nf-call-iptables` is on, without which packets between ports of one bridge meet no chain of an
-//!   instance; the rules against spoofing need no such setting.
+//! - **Instances.** Connections that a group's rule had let in go on when it is taken away, as in nova.
 //! - **Ports.** What a port says by ARP is not checked, as in neutron since 2023; before, its agent for Linux bridges did it by
 //!   `ebtables` (neutron 14.96).
 //! - **Members of ports' groups.** A set that a prefix has joined stays one of ranges as long as rules name it, also when the prefix

@@ -302,4 +302,7 @@
 //!   the discovery of neighbours. What is sent to one host has to be for an address of it.
 //! - **Devices.** nova's filters have the name of instance and hardware address, and nobody looks whether two claim one device; here a
 //!   device is one instance's until that one is unfiltered, so that no instance's guard is replaced or ended by another.
+//! - **Settings of the kernel.** nova's chains are void between two ports of a bridge while `net.bridge.bridge-nf-call-iptables` is off, and
+//!   nobody says so (7.32). We do not set it either, as it changes what other programs' rules see; the first instance says it in the log, and
+//!   [`bridge_filtering`](crate::virt_firewall::NftablesFirewallDriver::bridge_filtering) says it to whoever asks.
 //! - **Filters in use** are tried again by nova up to 30 times (6.5.105) and collide by name (6.5.106); elements do neither.

@@ -25,6 +25,10 @@ pub enum IflaBr {
     GroupFwdMask = 9,
     /// `IFLA_BR_MCAST_SNOOPING`.
     McastSnooping = 23,
+    /// `IFLA_BR_NF_CALL_IPTABLES`.
+    NfCallIptables = 36,
+    /// `IFLA_BR_NF_CALL_IP6TABLES`.
+    NfCallIp6tables = 37,
 }
 
 /// Options of a bridge's port: `IFLA_BRPORT_*`.
@@ -66,6 +70,11 @@ pub struct Bridge {
     pub group_forward_mask: Option<u16>,
     /// Whether multicast goes only to ports that asked for it.
     pub multicast_snooping: Option<bool>,
+    /// Whether its packets of IPv4 pass the tables, also where the namespace's setting says no; `None` in a kernel without
+    /// bridge netfilter.
+    pub nf_call_iptables: Option<bool>,
+    /// The same for IPv6.
+    pub nf_call_ip6tables: Option<bool>,
 }
 
 impl Bridge {
@@ -79,6 +88,8 @@ impl Bridge {
                 IflaBr::VlanFiltering => bridge.vlan_filtering = Some(attribute.u8()? != 0),
                 IflaBr::GroupFwdMask => bridge.group_forward_mask = Some(attribute.u16()?),
                 IflaBr::McastSnooping => bridge.multicast_snooping = Some(attribute.u8()? != 0),
+                IflaBr::NfCallIptables => bridge.nf_call_iptables = Some(attribute.u8()? != 0),
+                IflaBr::NfCallIp6tables => bridge.nf_call_ip6tables = Some(attribute.u8()? != 0),
                 IflaBr::UnrecognizedConst(_) => {}
             }
         }
@@ -103,6 +114,12 @@ impl Bridge {
         }
         if let Some(on) = self.multicast_snooping {
             w.u8(IflaBr::McastSnooping, on.into());
+        }
+        if let Some(on) = self.nf_call_iptables {
+            w.u8(IflaBr::NfCallIptables, on.into());
+        }
+        if let Some(on) = self.nf_call_ip6tables {
+            w.u8(IflaBr::NfCallIp6tables, on.into());
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! | file | has |
 //! |---|---|
+//! | [`bridging`] | whether what bridges forward meets the tables |
 //! | [`group`] | security groups and their rules, typed |
 //! | `groups` | groups in use: who uses them, sets of their members, lists |
 //! | `icmp` | types of ICMP by name |
@@ -18,6 +19,7 @@
 //!
 //! Invariant: a rule that is rejected is left out and reported; it never keeps another one from its effect.
 
+pub mod bridging;
 pub mod group;
 mod groups;
 mod icmp;
@@ -29,6 +31,7 @@ pub mod service;
 mod spoofing;
 mod tickets;
 
+pub use bridging::BridgeFiltering;
 pub use group::{Direction, GroupId, GroupRule, Remote, RuleId, SecurityGroup};
 pub use groups::Form;
 pub use input::{Rejected, RuleInput, TenantRule, Why};

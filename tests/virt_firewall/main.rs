@@ -27,6 +27,7 @@ mod dump;
 mod lab;
 
 mod behaviours;
+mod bridging;
 mod devices;
 mod dumps;
 mod packets;

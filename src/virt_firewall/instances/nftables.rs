@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use ipnetwork::IpNetwork;
 
@@ -31,7 +31,9 @@ use super::state::{Key, State, of_group};
 use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
 use crate::name::InterfaceName;
+use crate::netlink::namespace::Namespace;
 use crate::rule::Family;
+use crate::virt_firewall::bridging::BridgeFiltering;
 use crate::virt_firewall::group::{Direction, GroupId, GroupRule, Remote, SecurityGroup};
 use crate::virt_firewall::groups::Effect;
 use crate::virt_firewall::input::{Rejected, TenantRule, Why};
@@ -52,6 +54,9 @@ pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
     deferred: Mutex<Deferred<K>>,
     /// `None` when it is off.
     spoofing: Option<Mutex<Spoofing<K>>>,
+    /// Where its bridges are.
+    namespace: Namespace,
+    warned: Once,
 }
 
 struct Deferred<K> {
@@ -78,7 +83,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     /// Starts a driver. Nothing is sent before the first operation. The manager's model has a component and both families;
-    /// `bridge` is another way to the same kernel, for the rules against spoofing.
+    /// `bridge` is another way to the same kernel, for the rules against spoofing. Its bridges are those of the calling thread's
+    /// namespace, unless [`in_namespace`](Self::in_namespace) says otherwise.
     ///
     /// # Errors
     /// Those of starting a thread; a model that does not fit is one of invalid input.
@@ -105,7 +111,33 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             room,
             owed: Arc::new(Mutex::new(owed)),
             deferred: Mutex::new(Deferred { holds: Vec::new(), tickets: Tickets::default() }),
+            // Without /proc it is that of whoever asks.
+            namespace: Namespace::pinned().unwrap_or_default(),
+            warned: Once::new(),
         })
+    }
+
+    /// The same with bridges in that namespace, where the kernel that it was given is.
+    #[must_use]
+    pub fn in_namespace(self, namespace: Namespace) -> Self {
+        Self { namespace, ..self }
+    }
+
+    /// Whether packets between ports of one bridge meet the rules of instances. Where they do not, the first instance that is
+    /// set up or prepared is told by a warning in the log.
+    ///
+    /// # Errors
+    /// [`Error`](crate::linux_net::Error) when settings or devices cannot be read.
+    pub fn bridge_filtering(&self) -> Result<BridgeFiltering, crate::linux_net::Error> {
+        BridgeFiltering::read(&self.namespace)
+    }
+
+    fn warn_of_bridges(&self) {
+        self.warned.call_once(|| match self.bridge_filtering() {
+            Ok(filtering) if filtering.is_complete() => {}
+            Ok(filtering) => log::warn!("{filtering}"),
+            Err(error) => log::warn!("whether packets of bridges meet the rules of instances is not known: {error}"),
+        });
     }
 
     /// How it filters.
@@ -354,6 +386,7 @@ fn hosts(members: &[IpAddr]) -> Result<Vec<IpNetwork>, DriverError> {
 impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     fn setup_basic_filtering(&self, instance: &Instance) -> Result<(), DriverError> {
         instance.check()?;
+        self.warn_of_bridges();
         let Some(spoofing) = &self.spoofing else {
             let mut state = lock(&self.state);
             state.devices.check(instance)?;
@@ -373,6 +406,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     }
 
     fn prepare_instance_filter(&self, instance: &Instance) -> Result<(), DriverError> {
+        self.warn_of_bridges();
         let mut old = self.prepared(&instance.id);
         self.settle(self.prepare(instance)?)?;
         old.retain(|device| devices::of(instance).all(|new| new != device));

@@ -5,7 +5,8 @@
 //!
 //! Without it every rule of a bridged port is void, and nothing fails (neutron D31): an agent asks at its start.
 
-use crate::linux_net::{Error, sysctl};
+use super::super::bridging::Setting;
+use crate::linux_net::Error;
 use crate::netlink::namespace::Namespace;
 use crate::rule::Family;
 
@@ -15,13 +16,5 @@ use crate::rule::Family;
 /// # Errors
 /// [`Error`] when the setting is there and cannot be read.
 pub fn passes_tables(namespace: &Namespace, family: Family) -> Result<bool, Error> {
-    let name = match family {
-        Family::Ipv4 => "net/bridge/bridge-nf-call-iptables",
-        Family::Ipv6 => "net/bridge/bridge-nf-call-ip6tables",
-    };
-    match sysctl::read(namespace, name) {
-        Ok(value) => Ok(value.trim() != "0"),
-        Err(Error::Setting { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(Setting::read(namespace, family)? == Setting::On)
 }
