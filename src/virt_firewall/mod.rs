@@ -7,6 +7,7 @@
 //! | file | has |
 //! |---|---|
 //! | [`bridging`] | whether what bridges forward meets the tables |
+//! | `connections` | those that nothing allows any more, deleted |
 //! | [`group`] | security groups and their rules, typed |
 //! | `groups` | groups in use: who uses them, sets of their members, lists |
 //! | `icmp` | types of ICMP by name |
@@ -20,6 +21,7 @@
 //! Invariant: a rule that is rejected is left out and reported; it never keeps another one from its effect.
 
 pub mod bridging;
+mod connections;
 pub mod group;
 mod groups;
 mod icmp;
@@ -32,6 +34,7 @@ mod spoofing;
 mod tickets;
 
 pub use bridging::BridgeFiltering;
+pub use connections::Connections;
 pub use group::{Direction, GroupId, GroupRule, Remote, RuleId, SecurityGroup};
 pub use groups::Form;
 pub use input::{Rejected, RuleInput, TenantRule, Why};

@@ -17,7 +17,7 @@
 //! | `rules` | the rules of a port's own chains, in order |
 //! | `unit` | a port as a [`Unit`](crate::writer::Unit): its chains, and its rules in shared ones |
 //! | `zones`, `recover` | which port has which zone; the zones that stand in the kernel |
-//! | `connections` | the connections that a change ends, and the thread that deletes them |
+//! | `connections` | the connections that a change ends |
 //! | `state`, `mend` | what is wanted, what follows from a change, what has to be submitted again |
 //! | `firewall` | [`PortFirewall`] |
 //! | `bridge` | whether packets of bridges come by at all |
