@@ -3,6 +3,7 @@
 //! Owns: the conditions, all of which have to hold.
 //! Never: leaves a condition to the kernel alone: kernels pass over attributes that they do not know.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -68,6 +69,54 @@ impl Filter {
             && original.take(&entry.original)
             && reply.take(&entry.reply)
     }
+}
+
+/// Many filters, found by an address of an entry: most say one that a connection has to have, so that a look at a table costs its
+/// entries and not these times the filters.
+#[derive(Debug)]
+pub(super) struct AnyOf<'a> {
+    by_reply_source: HashMap<IpAddr, Vec<&'a Filter>>,
+    by_source: HashMap<IpAddr, Vec<&'a Filter>>,
+    by_destination: HashMap<IpAddr, Vec<&'a Filter>>,
+    rest: Vec<&'a Filter>,
+}
+
+impl<'a> AnyOf<'a> {
+    pub(super) fn new(filters: &'a [Filter]) -> Self {
+        let (by_source, by_destination) = (HashMap::new(), HashMap::new());
+        let mut any = Self { by_reply_source: HashMap::new(), by_source, by_destination, rest: Vec::new() };
+        for filter in filters {
+            let place = if let Some(address) = host(filter.reply.source) {
+                any.by_reply_source.entry(address).or_default()
+            } else if let Some(address) = host(filter.original.source) {
+                any.by_source.entry(address).or_default()
+            } else if let Some(address) = host(filter.original.destination) {
+                any.by_destination.entry(address).or_default()
+            } else {
+                &mut any.rest
+            };
+            place.push(filter);
+        }
+        any
+    }
+
+    /// Whether one of them takes the entry.
+    pub(super) fn take(&self, entry: &Entry) -> bool {
+        let places = [
+            self.by_reply_source.get(&entry.reply.source),
+            self.by_source.get(&entry.original.source),
+            self.by_destination.get(&entry.original.destination),
+            Some(&self.rest),
+        ];
+        places.into_iter().flatten().flatten().any(|filter| filter.takes(entry))
+    }
+}
+
+/// The address of a network that is one host.
+fn host(network: Option<IpNetwork>) -> Option<IpAddr> {
+    let network = network?;
+    let bits = if network.is_ipv4() { 32 } else { 128 };
+    (network.prefix() == bits).then_some(network.ip())
 }
 
 impl Ends {

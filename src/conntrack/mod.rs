@@ -21,6 +21,8 @@ pub use entry::{Direction, Entry, Icmp, Tuple};
 pub use error::{Error, Operation};
 pub use filter::{Ends, Filter, Mark};
 
+use filter::AnyOf;
+
 pub use crate::netlink::family::Family;
 
 use std::net::IpAddr;
@@ -89,7 +91,8 @@ impl<T: Transport> Conntrack<T> {
         let family = filters.first().and_then(|first| first.family);
         let family = family.filter(|_| filters.iter().all(|filter| filter.family == family));
         let of_family = Filter { family, ..Filter::default() };
-        let entries = self.dump(&of_family, |entry| filters.iter().any(|filter| filter.takes(entry)));
+        let any = AnyOf::new(filters);
+        let entries = self.dump(&of_family, |entry| any.take(entry));
         self.delete_entries(entries.map_err(|error| Error::new(Operation::List, error))?)
     }
 

@@ -121,6 +121,8 @@ fn each_condition_of_a_filter_counts() {
         (original(Ends { source: net("192.0.2.1"), ..Ends::default() }), true),
         (original(Ends { source: net("192.0.2.0/24"), destination: net("192.0.2.101"), ..Ends::default() }), true),
         (original(Ends { source: net("192.0.2.2"), ..Ends::default() }), false),
+        (original(Ends { source: net("192.0.2.0/24"), destination: net("10.0.0.2"), ..Ends::default() }), false),
+        (original(Ends { destination: net("192.0.2.101"), ..Ends::default() }), true),
         (original(Ends { source: net("::/0"), ..Ends::default() }), false),
         (original(Ends { source_port: Some(40000), destination_port: Some(53), ..Ends::default() }), true),
         (original(Ends { source_port: Some(53), ..Ends::default() }), false),
@@ -132,6 +134,8 @@ fn each_condition_of_a_filter_counts() {
         (Filter::answers_from(FLOATING.into()), false),
     ] {
         assert_eq!(filter.takes(&entry), takes, "{filter:?}");
+        let other = Filter::answers_from(CLIENT.into());
+        assert_eq!(AnyOf::new(&[other, filter.clone()]).take(&entry), takes, "among others: {filter:?}");
     }
 }
 
