@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use nftwrap::Manager;
+use nftwrap::conntrack::Conntrack;
 use nftwrap::kernel::Live;
 use nftwrap::layout::Layout;
 use nftwrap::name::{InterfaceName, MacAddress};
@@ -74,7 +75,9 @@ pub(crate) fn run(layout: Layout) -> Done<Vec<String>> {
     let model = Model::builder().component("nova-compute".parse()?).profile(Profile::Nova).build()?;
     let options = Options { same_network: false, ..Options::of(&layout) };
     let manager = Manager::with_kernel_and_layout(model, Live::open_in(&host)?, layout);
-    let firewall = NftablesFirewallDriver::start(manager, Live::open_in(&host)?, options, Pace::default())?;
+    let firewall = NftablesFirewallDriver::start(manager, Live::open_in(&host)?, options, Pace::default())?
+        .in_namespace(host.clone())
+        .ending_connections(Box::new(Conntrack::open_in(&host)?))?;
     for (number, _, address) in INSTANCES {
         let instance = instance(number, address)?;
         firewall.setup_basic_filtering(&instance)?;

@@ -43,7 +43,10 @@
 //!   ports are not here. The first update of a router that an earlier process left cannot take that one's rules back when an address
 //!   is refused. When the last port forwarding with a counted range goes in the native layout, `nat` stays in the tables of iptables
 //!   until everything is read again, and moves then.
-//! - **Instances.** Connections that a group's rule had let in go on when it is taken away, as in nova.
+//! - **Connections that a closed group had let in** are deleted, but where the instance itself goes on sending, its packets make them anew,
+//!   as nova lets out whatever an instance sends: answers come in again. With `net.netfilter.nf_conntrack_tcp_loose` at 0 the host takes
+//!   up no TCP connection halfway, and they end; that is the host's to decide. Ports of a rule with a range are not told apart, so
+//!   other connections of its protocol are deleted, too, and tracked again; a rule of the provider that comes ends none.
 //! - **Ports.** What a port says by ARP is not checked, as in neutron since 2023; before, its agent for Linux bridges did it by
 //!   `ebtables` (neutron 14.96).
 //! - **Members of ports' groups.** A set that a prefix has joined stays one of ranges as long as rules name it, also when the prefix

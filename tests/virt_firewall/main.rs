@@ -28,6 +28,7 @@ mod lab;
 
 mod behaviours;
 mod bridging;
+mod connections;
 mod devices;
 mod dumps;
 mod packets;

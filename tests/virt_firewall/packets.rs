@@ -21,17 +21,17 @@ use crate::{group, groups, id, instance, interface, ip, tenants};
 
 const TOOLS: &[&str] = &["ip", "sleep"];
 /// What is not there by then was dropped: the links are in memory.
-const PATIENCE: Duration = Duration::from_millis(400);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(400);
 
-struct Net {
-    outside: Lab,
-    host: Lab,
-    first: Lab,
+pub(crate) struct Net {
+    pub(crate) outside: Lab,
+    pub(crate) host: Lab,
+    pub(crate) first: Lab,
     second: Lab,
 }
 
 impl Net {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let lab = || Lab::new(TOOLS);
         let net = Self { outside: lab()?, host: lab()?, first: lab()?, second: lab()? };
         net.host.link("wan", &net.outside, "eth0");
@@ -68,16 +68,16 @@ impl Net {
         Some(net)
     }
 
-    fn driver(&self, layout: &Layout, options: Options) -> NftablesFirewallDriver<Live> {
+    pub(crate) fn driver(&self, layout: &Layout, options: Options) -> NftablesFirewallDriver<Live> {
         let options = Options { anti_spoofing: false, same_network: false, ..options };
         crate::driver(self.host.kernel(), self.host.kernel(), layout.clone(), options)
     }
 }
 
-const FIRST: (&str, &str) = ("10.0.0.2", "fd00:0:0:1::2");
+pub(crate) const FIRST: (&str, &str) = ("10.0.0.2", "fd00:0:0:1::2");
 const SECOND: (&str, &str) = ("10.0.1.2", "fd00:0:0:2::2");
 
-fn one(groups: &[&str]) -> Instance {
+pub(crate) fn one(groups: &[&str]) -> Instance {
     let subnets = ["10.0.0.0/24 dhcp 10.0.0.1 has 10.0.0.2", "fd00:0:0:1::/64 via fd00:0:0:1::1 has fd00:0:0:1::2"];
     instance("1", vec![interface("lan0", "fa:16:3e:00:00:01", &subnets)], groups)
 }

@@ -15,10 +15,12 @@ use super::instance::{Instance, InstanceId};
 use super::nftables::NftablesFirewallDriver;
 use super::options::Options;
 use super::provider::ProviderRule;
+use crate::conntrack::{self, Conntrack};
 use crate::kernel::Live;
 use crate::layout::Layout;
 use crate::manager::Manager;
 use crate::name::{NameError, WrapName};
+use crate::netlink::namespace::Namespace;
 use crate::virt_firewall::group::GroupId;
 use crate::virt_firewall::input::{Rejected, TenantRule};
 use crate::wrap::{Model, ModelError, Profile};
@@ -222,6 +224,9 @@ pub enum LoadError {
     /// The model cannot be made.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Connections cannot be ended.
+    #[error(transparent)]
+    Connections(#[from] conntrack::Error),
     /// The kernel or a thread is not to be had.
     #[error("cannot start the firewall driver: {0}")]
     Start(#[from] std::io::Error),
@@ -237,7 +242,9 @@ pub fn load_driver(name: &str, settings: Settings) -> Result<Box<dyn FirewallDri
             let Settings { component, layout, options, pace } = settings;
             let model = Model::builder().component(component).profile(Profile::Nova).build()?;
             let manager = Manager::with_kernel_and_layout(model, Live::open()?, layout);
-            Ok(Box::new(NftablesFirewallDriver::start(manager, Live::open()?, options, pace)?))
+            let driver = NftablesFirewallDriver::start(manager, Live::open()?, options, pace)?;
+            let connections = Conntrack::open_in(&Namespace::current())?;
+            Ok(Box::new(driver.ending_connections(Box::new(connections))?))
         }
         "noop" => Ok(Box::new(NoopFirewallDriver)),
         other => Err(LoadError::Unknown(other.chars().take(64).flat_map(char::escape_default).collect())),

@@ -6,6 +6,7 @@
 //! | file | has |
 //! |---|---|
 //! | `instance` | instances, their interfaces and subnets |
+//! | `connections` | the connections that a change ends |
 //! | `devices` | which instance has which device |
 //! | `rules` | the rules of an instance, in nova's order |
 //! | `driver` | the trait, the driver that does nothing, the choice by name |
@@ -14,6 +15,7 @@
 //!
 //! Invariant: what an operation said stays wanted when the kernel refuses it, and comes with the next one.
 //! Invariant: a device is one instance's, in every operation: no other can replace or end its guard.
+//! Invariant: connections end after the rules that had let them in are gone, never before.
 //! Invariant: an instance that has no address gets no traffic but DHCP and neighbour discovery.
 //!
 //! Where the truth is: `nova.virt.firewall` and `nova.virt.libvirt.firewall`; what differs is in
@@ -21,6 +23,7 @@
 //!
 //! How it is tested: `tests/virt_firewall`: nova's dumps by the stock tools, packets in both layouts, many threads.
 
+mod connections;
 mod devices;
 mod driver;
 mod error;

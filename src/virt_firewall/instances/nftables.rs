@@ -1,6 +1,6 @@
 //! The driver that has a writer.
 //!
-//! Owns: the writer, what is wanted, which keys are owed to the kernel, deferrals.
+//! Owns: the writer, what is wanted, which keys are owed to the kernel, deferrals, the thread that deletes connections.
 //! Never: waits for the kernel while it holds a lock of its own, but that of the bridge table, whose changes come one by
 //! one and not through the writer; removes what an earlier run left before the first change of this one.
 //! Never: forgets about spoofing while rules are deferred: the table of the bridge family is changed at once.
@@ -27,15 +27,16 @@ use super::instance::{Instance, InstanceId, chain_name};
 use super::options::Options;
 use super::provider::ProviderRule;
 use super::rules::{self, FALLBACK};
-use super::state::{Key, State, of_group};
+use super::state::{Key, Outcome, State, of_group};
+use crate::conntrack::{self, Filter};
 use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
 use crate::name::InterfaceName;
 use crate::netlink::namespace::Namespace;
 use crate::rule::Family;
 use crate::virt_firewall::bridging::BridgeFiltering;
+use crate::virt_firewall::connections::{Cleaner, Connections, Handle};
 use crate::virt_firewall::group::{Direction, GroupId, GroupRule, Remote, SecurityGroup};
-use crate::virt_firewall::groups::Effect;
 use crate::virt_firewall::input::{Rejected, TenantRule, Why};
 use crate::virt_firewall::spoofing::{Rights, Spoofing};
 use crate::virt_firewall::tickets::{Refusal, Refused, Tickets};
@@ -50,13 +51,22 @@ pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
     /// The longest name of a wrapped chain.
     room: usize,
     state: Mutex<State>,
-    owed: Arc<Mutex<BTreeSet<Key>>>,
+    owed: Arc<Mutex<Owed>>,
+    /// After the writer, as it is dropped later: what that finishes is cleaned after.
+    cleaner: Option<Cleaner>,
     deferred: Mutex<Deferred<K>>,
     /// `None` when it is off.
     spoofing: Option<Mutex<Spoofing<K>>>,
     /// Where its bridges are.
     namespace: Namespace,
     warned: Once,
+}
+
+/// What was refused: its keys, and the connections that were to go afterwards.
+#[derive(Debug, Default)]
+struct Owed {
+    keys: BTreeSet<Key>,
+    filters: Vec<Filter>,
 }
 
 struct Deferred<K> {
@@ -102,7 +112,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let component = manager.model().component().ok_or_else(|| invalid("a model without a component"))?;
         let spoofing = Spoofing::new(bridge, component).map_err(invalid)?;
         let room = manager.model().wrapped_name_max();
-        let owed = if options.provider { BTreeSet::from([Key::Provider]) } else { BTreeSet::new() };
+        let keys = if options.provider { BTreeSet::from([Key::Provider]) } else { BTreeSet::new() };
+        let owed = Owed { keys, filters: Vec::new() };
         Ok(Self {
             writer: Writer::start(manager, pace)?,
             state: Mutex::new(State::new(options.clone())),
@@ -110,6 +121,7 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             options,
             room,
             owed: Arc::new(Mutex::new(owed)),
+            cleaner: None,
             deferred: Mutex::new(Deferred { holds: Vec::new(), tickets: Tickets::default() }),
             // Without /proc it is that of whoever asks.
             namespace: Namespace::pinned().unwrap_or_default(),
@@ -121,6 +133,32 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     #[must_use]
     pub fn in_namespace(self, namespace: Namespace) -> Self {
         Self { namespace, ..self }
+    }
+
+    /// The same with an end for connections that nothing allows any more, unless the options leave them: `connections` is usually a
+    /// [`Conntrack`](crate::conntrack::Conntrack) of the same namespace. Without it they end by themselves.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn ending_connections(mut self, connections: Box<dyn Connections>) -> std::io::Result<Self> {
+        if self.options.end_connections {
+            self.cleaner = Some(Cleaner::start(connections)?);
+            lock(&self.state).ends_connections = true;
+        }
+        Ok(self)
+    }
+
+    /// Waits until the connections of all changes that are in effect are deleted, as the operations of the trait do that can
+    /// close something.
+    pub fn wait_for_connections(&self) {
+        if let Some(cleaner) = &self.cleaner {
+            cleaner.wait();
+        }
+    }
+
+    /// What went wrong with connections since this was asked last.
+    pub fn connection_errors(&self) -> Vec<conntrack::Error> {
+        self.cleaner.as_ref().map(Cleaner::failures).unwrap_or_default()
     }
 
     /// Whether packets between ports of one bridge meet the rules of instances. Where they do not, the first instance that is
@@ -163,8 +201,10 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
 
     /// Finishes what was submitted and gives the manager back, with what it applied; `None` after a panic.
     pub fn stop(self) -> Option<Manager<K>> {
-        let Self { writer, .. } = self;
-        writer.stop()
+        let Self { writer, cleaner, .. } = self;
+        let manager = writer.stop();
+        drop(cleaner);
+        manager
     }
 
     /// [`FirewallDriver::prepare_instance_filter`].
@@ -181,8 +221,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         }
         let mut state = lock(&self.state);
         state.devices.check(instance)?;
-        let effect = state.put(instance.clone());
-        self.together(&mut state, effect)
+        let outcome = state.put(instance.clone());
+        self.together(&mut state, outcome)
     }
 
     /// [`FirewallDriver::unfilter_instance`] for the rules alone: what is guarded stays so, and the instance's.
@@ -191,13 +231,11 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     /// As [`prepare`](Self::prepare), of instances that use the same groups.
     pub fn unfilter(&self, instance: &InstanceId) -> Result<Tickets, DriverError> {
         let mut state = lock(&self.state);
-        let Some((_, mut effect)) = state.remove(instance) else {
+        let Some(outcome) = state.remove(instance) else {
             log::info!("instance {instance} is not filtered");
             return Ok(Tickets::default());
         };
-        // It goes between its groups' changes like one that is made anew.
-        effect.owners.insert(instance.clone());
-        self.together(&mut state, effect)
+        self.together(&mut state, outcome)
     }
 
     /// [`FirewallDriver::refresh_instance_security_rules`].
@@ -208,8 +246,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let mut state = lock(&self.state);
         let known = state.instance(id).ok_or_else(|| DriverError::UnknownInstance(id.clone()))?;
         let instance = Instance { groups: groups.to_vec(), ..(**known).clone() };
-        let effect = state.put(instance);
-        self.together(&mut state, effect)
+        let outcome = state.put(instance);
+        self.together(&mut state, outcome)
     }
 
     /// The group has these rules from now on; a rule for [`Remote::Any`] is for everybody.
@@ -222,8 +260,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             has_effect(rule).map_err(|why| Rejected { group: group.id.clone(), rule: rule.id.clone(), why })?;
         }
         let mut state = lock(&self.state);
-        let effect = state.groups.put(group);
-        self.each(&mut state, effect)
+        let outcome = state.put_group(&group.id.clone(), Some(group));
+        self.each(&mut state, outcome)
     }
 
     /// Nothing is known of the group's rules any more, so it allows nothing. Its members stay, for rules that name it.
@@ -232,8 +270,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     /// As [`put_group`](Self::put_group).
     pub fn remove_group(&self, group: &GroupId) -> Result<Tickets, DriverError> {
         let mut state = lock(&self.state);
-        let effect = state.groups.remove(group);
-        self.each(&mut state, effect)
+        let outcome = state.put_group(group, None);
+        self.each(&mut state, outcome)
     }
 
     /// These come into the group and those leave it; the work follows their number.
@@ -243,8 +281,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     pub fn change_members(&self, group: &GroupId, add: &[IpAddr], remove: &[IpAddr]) -> Result<Tickets, DriverError> {
         let add = hosts(add)?;
         let mut state = lock(&self.state);
-        let effect = state.groups.change_members(group, add, remove.iter().map(|address| IpNetwork::from(*address)));
-        self.each(&mut state, effect)
+        let outcome = state.change_members(group, add, remove.iter().map(|address| IpNetwork::from(*address)));
+        self.each(&mut state, outcome)
     }
 
     /// [`FirewallDriver::refresh_security_group_members`].
@@ -256,8 +294,8 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let mut state = lock(&self.state);
         let wanted: BTreeSet<_> = members.iter().collect();
         let gone: Vec<_> = state.groups.members(group).filter(|member| !wanted.contains(member)).collect();
-        let effect = state.groups.change_members(group, members, gone);
-        self.each(&mut state, effect)
+        let outcome = state.change_members(group, members, gone);
+        self.each(&mut state, outcome)
     }
 
     /// [`FirewallDriver::refresh_provider_fw_rules`].
@@ -271,42 +309,54 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let mut state = lock(&self.state);
         state.set_provider(rules);
         self.pay(&mut state);
-        Ok(self.submit(vec![state.provider_change()]).into_iter().collect())
+        Ok(self.submit(vec![state.provider_change()], Vec::new()).into_iter().collect())
     }
 
     /// Submits all that follows from a change of one instance in one piece.
-    fn together(&self, state: &mut State, effect: Effect<InstanceId>) -> Result<Tickets, DriverError> {
+    fn together(&self, state: &mut State, outcome: Outcome) -> Result<Tickets, DriverError> {
+        let Outcome { effect, ends } = outcome;
         self.pay(state);
         let mut changes: Vec<_> = effect.before.into_iter().map(of_group).collect();
         for owner in &effect.owners {
             changes.push(state.instance_change(owner)?);
         }
         changes.extend(effect.after.into_iter().map(of_group));
-        Ok(self.submit(changes).into_iter().collect())
+        let ends = ends.into_values().flatten().collect();
+        Ok(self.submit(changes, ends).into_iter().collect())
     }
 
     /// Submits what follows from a change of a group piece by piece, so that one instance keeps no other from it; unless
     /// somebody is at the kernel just now, it is one transaction.
-    fn each(&self, state: &mut State, effect: Effect<InstanceId>) -> Result<Tickets, DriverError> {
+    fn each(&self, state: &mut State, outcome: Outcome) -> Result<Tickets, DriverError> {
+        let Outcome { effect, mut ends } = outcome;
         let _one = self.writer.hold();
         self.pay(state);
-        let mut tickets: Tickets = self.submit(effect.before.into_iter().map(of_group).collect()).into_iter().collect();
-        for owner in &effect.owners {
-            tickets.extend(self.submit(vec![state.instance_change(owner)?]));
+        // The connections of an instance whose own chain stays are closed by a set or a list.
+        let own: Vec<_> =
+            effect.owners.into_iter().map(|owner| (ends.remove(&owner).unwrap_or_default(), owner)).collect();
+        let shared = ends.into_values().flatten().collect();
+        let before = effect.before.into_iter().map(of_group).collect();
+        let mut tickets: Tickets = self.submit(before, shared).into_iter().collect();
+        for (ends, owner) in own {
+            tickets.extend(self.submit(vec![state.instance_change(&owner)?], ends));
         }
-        tickets.extend(self.submit(effect.after.into_iter().map(of_group).collect()));
+        tickets.extend(self.submit(effect.after.into_iter().map(of_group).collect(), Vec::new()));
         Ok(tickets)
     }
 
-    /// Submits changes whose keys are owed when they are refused.
-    fn submit(&self, changes: Vec<Change<Key>>) -> Option<(String, Ticket)> {
+    /// Submits changes whose keys are owed when they are refused, and ends connections when they are in effect.
+    fn submit(&self, changes: Vec<Change<Key>>, ends: Vec<Filter>) -> Option<(String, Ticket)> {
         let keys: BTreeSet<Key> = changes.iter().map(|change| change.key().clone()).collect();
         // Of several, the instance says most.
         let what = keys.last()?.to_string();
         let owed = Arc::clone(&self.owed);
-        let submission = Submission::new(changes).after(move |outcome| {
-            if outcome.is_err() {
-                lock(&owed).extend(keys);
+        let connections = self.cleaner.as_ref().map_or_else(Handle::none, Cleaner::handle);
+        let submission = Submission::new(changes).after(move |outcome| match outcome {
+            Ok(_) => connections.delete(ends),
+            Err(_) => {
+                let mut owed = lock(&owed);
+                owed.keys.extend(keys);
+                owed.filters.extend(ends);
             }
         });
         Some((what, self.writer.submit(submission)))
@@ -314,18 +364,22 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
 
     /// Submits what is owed: what is to stand in the order of keys, and in reverse order what is to go.
     fn pay(&self, state: &mut State) {
-        let owed = std::mem::take(&mut *lock(&self.owed));
-        let mut going = Vec::new();
-        for key in owed {
+        let Owed { keys, filters } = std::mem::take(&mut *lock(&self.owed));
+        let (mut coming, mut going) = (Vec::new(), Vec::new());
+        for key in keys {
             match state.whole(&key) {
                 Ok(changes) if matches!(changes.as_slice(), [Change::Remove(_)]) => going.push(changes),
-                Ok(changes) => drop(self.submit(changes)),
+                Ok(changes) => coming.push(changes),
                 Err(error) => log::warn!("{key}: {error}"),
             }
         }
-        for changes in going.into_iter().rev() {
-            drop(self.submit(changes));
+        coming.extend(going.into_iter().rev());
+        let last = coming.pop();
+        for changes in coming {
+            drop(self.submit(changes, Vec::new()));
         }
+        // Outcomes come in the order of submissions, so the connections go after all of it.
+        drop(last.map(|changes| self.submit(changes, filters)));
     }
 
     fn rights(&self, instance: &Instance) -> Rights {
@@ -360,6 +414,13 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
             return Ok(tickets.wait().map(drop)?);
         }
         deferred.tickets.extend(tickets);
+        Ok(())
+    }
+
+    /// The same, and for the connections that end with it.
+    fn settle_closing(&self, tickets: Tickets) -> Result<(), DriverError> {
+        self.settle(tickets)?;
+        self.wait_for_connections();
         Ok(())
     }
 }
@@ -408,7 +469,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     fn prepare_instance_filter(&self, instance: &Instance) -> Result<(), DriverError> {
         self.warn_of_bridges();
         let mut old = self.prepared(&instance.id);
-        self.settle(self.prepare(instance)?)?;
+        self.settle_closing(self.prepare(instance)?)?;
         old.retain(|device| devices::of(instance).all(|new| new != device));
         self.release(&instance.id, old)
     }
@@ -420,7 +481,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         }
         self.pay(&mut state);
         let change = state.instance_change(id)?;
-        let tickets = self.submit(vec![change]).into_iter().collect();
+        let tickets = self.submit(vec![change], Vec::new()).into_iter().collect();
         drop(state);
         self.settle(tickets)
     }
@@ -429,7 +490,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         let mut devices = self.prepared(&instance.id);
         devices.extend(devices::of(instance).cloned());
         devices.extend(lock(&self.state).devices.guarded(&instance.id).cloned());
-        let outcome = self.settle(self.unfilter(&instance.id)?);
+        let outcome = self.settle_closing(self.unfilter(&instance.id)?);
         // Teardown goes on, and tells the first of its errors.
         outcome.and(self.release(&instance.id, devices))
     }
@@ -447,7 +508,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     }
 
     fn refresh_instance_security_rules(&self, id: &InstanceId, groups: &[GroupId]) -> Result<(), DriverError> {
-        self.settle(self.change_groups(id, groups)?)
+        self.settle_closing(self.change_groups(id, groups)?)
     }
 
     fn refresh_security_group_rules(
@@ -468,12 +529,12 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
                 Err(rule) => rejected.push(rule),
             }
         }
-        self.settle(self.put_group(SecurityGroup::new(group.clone(), typed))?)?;
+        self.settle_closing(self.put_group(SecurityGroup::new(group.clone(), typed))?)?;
         Ok(rejected)
     }
 
     fn refresh_security_group_members(&self, group: &GroupId, members: &[IpAddr]) -> Result<(), DriverError> {
-        self.settle(self.put_members(group, members)?)
+        self.settle_closing(self.put_members(group, members)?)
     }
 
     fn refresh_provider_fw_rules(&self, rules: &[ProviderRule]) -> Result<(), DriverError> {
@@ -493,7 +554,9 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         let tickets = std::mem::take(&mut deferred.tickets);
         drop(deferred);
         drop(last);
-        Ok(tickets.wait().map(drop)?)
+        let outcome = tickets.wait().map(drop);
+        self.wait_for_connections();
+        Ok(outcome?)
     }
 }
 

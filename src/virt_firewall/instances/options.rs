@@ -21,6 +21,8 @@ pub struct Options {
     pub anti_spoofing: bool,
     /// Whether the rules hold for an instance's link-local address, too, as which nova lets everything in.
     pub link_local: bool,
+    /// Whether connections that a group had let in end when nothing allows them any more; nova lets them go on.
+    pub end_connections: bool,
 }
 
 impl Options {
@@ -28,8 +30,15 @@ impl Options {
     #[must_use]
     pub fn nova() -> Self {
         let form = Form::Inline;
-        let (provider, link_local) = (false, false);
-        Self { form, same_network: true, ipv6: true, provider, anti_spoofing: true, link_local }
+        Self {
+            form,
+            same_network: true,
+            ipv6: true,
+            provider: false,
+            anti_spoofing: true,
+            link_local: false,
+            end_connections: true,
+        }
     }
 
     /// One chain for each list of groups, and link-local addresses: the default in the native layout.

@@ -69,7 +69,7 @@ pub(super) fn instance_unit(
 }
 
 /// Where its jumps lead from.
-fn addresses(options: &Options, instance: &Instance, family: Family) -> Vec<IpAddr> {
+pub(super) fn addresses(options: &Options, instance: &Instance, family: Family) -> Vec<IpAddr> {
     let mut addresses: Vec<_> = instance.subnets(family).flat_map(|subnet| subnet.addresses.iter().copied()).collect();
     if options.link_local && family == Family::Ipv6 {
         addresses.extend(instance.interfaces.iter().map(|interface| IpAddr::V6(interface.link_local())));

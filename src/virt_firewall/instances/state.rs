@@ -5,20 +5,24 @@
 //!
 //! Invariant: an instance's unit is computed when it, or a group that it uses, changes, and never for anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnetwork::IpNetwork;
 use sha2::{Digest, Sha256};
 
+use super::connections;
 use super::devices::Devices;
 use super::instance::{Instance, InstanceId};
 use super::options::Options;
 use super::provider::ProviderRule;
 use super::rules;
+use crate::conntrack::Filter;
 use crate::name::{IpsetName, NameError};
 use crate::rule::{Family, Target};
-use crate::virt_firewall::group::{Direction, GroupId};
+use crate::virt_firewall::group::{Direction, GroupId, GroupRule, SecurityGroup};
 use crate::virt_firewall::groups::{self, Effect, GroupKey, Groups};
 use crate::virt_firewall::service::Dialect;
 use crate::wrap::SetKind;
@@ -46,11 +50,22 @@ impl fmt::Display for Key {
 pub(super) struct State {
     options: Options,
     pub(super) groups: Groups<InstanceId>,
+    /// The groups whose rules name the members of a group.
+    naming: HashMap<GroupId, BTreeSet<GroupId>>,
     instances: BTreeMap<InstanceId, Arc<Instance>>,
     pub(super) devices: Devices,
     provider: Vec<ProviderRule>,
     /// How many units of instances were computed so far.
     pub(super) computed: u64,
+    /// Whether somebody ends connections.
+    pub(super) ends_connections: bool,
+}
+
+/// What follows from a change, and the connections that end with it, by instance.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) effect: Effect<InstanceId>,
+    pub(super) ends: BTreeMap<InstanceId, Vec<Filter>>,
 }
 
 impl State {
@@ -69,7 +84,16 @@ impl State {
             cut_name: |_, _| None,
         });
         let (instances, devices) = (BTreeMap::new(), Devices::default());
-        Self { options, groups, instances, devices, provider: Vec::new(), computed: 0 }
+        Self {
+            options,
+            groups,
+            naming: HashMap::new(),
+            instances,
+            devices,
+            provider: Vec::new(),
+            computed: 0,
+            ends_connections: false,
+        }
     }
 
     pub(super) fn instance(&self, id: &InstanceId) -> Option<&Arc<Instance>> {
@@ -77,18 +101,96 @@ impl State {
     }
 
     /// The instance is as it is described here, with devices that are no other's.
-    pub(super) fn put(&mut self, instance: Instance) -> Effect<InstanceId> {
-        let effect = self.groups.enter(&instance.id, &instance.groups);
-        self.devices.prepare(self.instances.get(&instance.id).map(|old| &**old), &instance);
-        self.instances.insert(instance.id.clone(), Arc::new(instance));
-        effect
+    pub(super) fn put(&mut self, instance: Instance) -> Outcome {
+        let id = instance.id.clone();
+        let effect = self.groups.enter(&id, &instance.groups);
+        self.devices.prepare(self.instances.get(&id).map(|old| &**old), &instance);
+        let old = self.instances.insert(id.clone(), Arc::new(instance));
+        let ends = old.map(|old| self.lost_by(&old)).unwrap_or_default();
+        Outcome { effect, ends: BTreeMap::from([(id, ends)]) }
+    }
+
+    /// What an instance that was so had, and has not any more.
+    fn lost_by(&self, old: &Instance) -> Vec<Filter> {
+        let Some(new) = self.instances.get(&old.id).filter(|_| self.ends_connections) else { return Vec::new() };
+        let stay: HashSet<_> = self.addresses(new).into_iter().collect();
+        let gone: Vec<_> = self.addresses(old).into_iter().filter(|address| !stay.contains(address)).collect();
+        let mut filters = connections::of_addresses(&gone);
+        if old.groups != new.groups {
+            let rules: Vec<_> = self.rules_of(&old.groups).cloned().collect();
+            filters.extend(self.lost_rules(new, &rules));
+        }
+        filters
+    }
+
+    fn addresses(&self, instance: &Instance) -> Vec<IpAddr> {
+        let families = Family::BOTH.into_iter().filter(|family| self.options.filters(*family));
+        families.flat_map(|family| rules::addresses(&self.options, instance, family)).collect()
+    }
+
+    fn rules_of(&self, groups: &[GroupId]) -> impl Iterator<Item = &GroupRule> {
+        groups.iter().filter_map(|id| self.groups.group(id)).flat_map(|group| &group.rules)
+    }
+
+    /// The connections that these rules had let in to the instance, but those of a rule that it still has.
+    fn lost_rules(&self, instance: &Instance, old: &[GroupRule]) -> Vec<Filter> {
+        let said = |rule: &GroupRule| (rule.family, rule.service, rule.remote.clone());
+        let stay: HashSet<_> = self.rules_of(&instance.groups).map(said).collect();
+        let addresses = self.addresses(instance);
+        let gone = old.iter().filter(|rule| !stay.contains(&said(rule)));
+        gone.flat_map(|rule| connections::of_rule(&addresses, rule)).collect()
+    }
+
+    /// The group has these rules, or none any more.
+    pub(super) fn put_group(&mut self, id: &GroupId, group: Option<SecurityGroup>) -> Outcome {
+        let old = self.groups.group(id).cloned();
+        for remote in old.iter().flat_map(SecurityGroup::remote_groups) {
+            if let Some(naming) = self.naming.get_mut(remote) {
+                naming.remove(id);
+                if naming.is_empty() {
+                    self.naming.remove(remote);
+                }
+            }
+        }
+        for remote in group.iter().flat_map(SecurityGroup::remote_groups) {
+            self.naming.entry(remote.clone()).or_default().insert(id.clone());
+        }
+        let effect = match group {
+            Some(group) => self.groups.put(group),
+            None => self.groups.remove(id),
+        };
+        let old = old.filter(|_| self.ends_connections).map(|old| old.rules).unwrap_or_default();
+        let users = self.groups.users(id).filter_map(|user| self.instances.get(user)).filter(|_| !old.is_empty());
+        let ends = users.map(|instance| (instance.id.clone(), self.lost_rules(instance, &old))).collect();
+        Outcome { effect, ends }
+    }
+
+    /// These come into the group and those leave it.
+    pub(super) fn change_members(
+        &mut self,
+        id: &GroupId,
+        add: impl IntoIterator<Item = IpNetwork>,
+        remove: impl IntoIterator<Item = IpNetwork>,
+    ) -> Outcome {
+        let gone: Vec<_> = remove.into_iter().filter(|member| self.groups.is_member(id, *member)).collect();
+        let effect = self.groups.change_members(id, add, gone.iter().copied());
+        let naming = self.naming.get(id).filter(|_| self.ends_connections && !gone.is_empty());
+        let users: BTreeSet<_> = naming.into_iter().flatten().flat_map(|group| self.groups.users(group)).collect();
+        let users = users.into_iter().filter_map(|user| self.instances.get(user));
+        let of = |instance: &Instance| connections::of_members(&self.addresses(instance), &gone);
+        let ends = users.map(|instance| (instance.id.clone(), of(instance))).collect();
+        Outcome { effect, ends }
     }
 
     /// There is no such instance any more; `None` when there was none.
-    pub(super) fn remove(&mut self, id: &InstanceId) -> Option<(Arc<Instance>, Effect<InstanceId>)> {
+    pub(super) fn remove(&mut self, id: &InstanceId) -> Option<Outcome> {
         let instance = self.instances.remove(id)?;
         self.devices.unprepare(&instance);
-        Some((instance, self.groups.leave(id)))
+        let addresses = if self.ends_connections { self.addresses(&instance) } else { Vec::new() };
+        let mut effect = self.groups.leave(id);
+        // It goes between its groups' changes like one that is made anew.
+        effect.owners.insert(id.clone());
+        Some(Outcome { effect, ends: BTreeMap::from([(id.clone(), connections::of_addresses(&addresses))]) })
     }
 
     pub(super) fn set_provider(&mut self, rules: &[ProviderRule]) {
