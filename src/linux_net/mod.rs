@@ -35,6 +35,7 @@ pub mod isolation;
 pub mod l3;
 pub mod managers;
 pub mod pid;
+pub mod plan;
 pub mod radvd;
 pub mod redirect;
 mod relocate;

@@ -193,6 +193,9 @@
 //! - **`CHECKSUM`.** The kernel takes it only in a table named `mangle`: in the native layout too, a component's `mangle` then
 //!   stands with the tables of iptables.
 //! - **Announcements** that cannot be sent (2.1) are logged, as in nova; that the right to send them is missing is an error.
+//! - **Creating networks** (3.5, 6.5.107 and 108). nova derives the values of a network while it writes them to its database;
+//!   [`plan`](crate::linux_net::plan) derives them, and keeps nothing: which VLANs are taken is told. Sizes are checked for each range, the
+//!   address of the VPN's instance is reserved as well, and a VLAN above 4094 is refused, also behind the highest that is taken.
 //! - **Connections.** Only entries that match are deleted, each named by its tuple, zone and number; errors are returned,
 //!   where nova logs them.
 //!

@@ -11,7 +11,7 @@
 //! | 102 | `behaviours`: provider rules |
 //! | 103, 104 | `spoofing`: which interface may do what |
 //! | 105, 106 | none: rules that are replaced in one transaction are never in use, and have no identifier to collide |
-//! | 107, 108 | none: creating networks is the work of whoever keeps the database |
+//! | 107, 108 | `linux_net::plan`: what follows from the range of a network; keeping networks is the database's |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
