@@ -56,4 +56,5 @@
 //!   one of them known at each time, its members are those of the earlier one until the commit has ended.
 //! - **Networks that are alike** in the first eleven characters have one bridge name, and so one zone, with neutron's plain driver; no
 //!   host could have both bridges.
-//! - **After a refusal.** A change that the kernel refuses is tried again with the next one, not before.
+//! - **What was refused** is tried again with operations that come when it is due, and by `retry`; no thread of ours does it by itself,
+//!   as agents have a periodic task already.

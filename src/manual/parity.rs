@@ -291,7 +291,7 @@
 //! - **Egress.** nova's rules have no direction: its chains stand where packets go to an instance, and what it sends is held to its
 //!   addresses alone. There is nothing that a rule for egress could open, and a chain that closes the rest would cut off every
 //!   instance whose groups have no such rule, which is all of nova's. So it is rejected; the firewall of ports has both directions.
-//! - **A refusal** by the kernel is told to the caller and made good with the next change; nova takes it for done (7.4).
+//! - **A refusal** by the kernel is told to the caller, kept, and tried again ever more rarely or when asked; nova takes it for done (7.4).
 //! - **Names.** An identifier that is too long for its chain is refused; nothing is cut.
 //! - **`apply_instance_filter`** does nothing in nova; here it makes sure.
 //! - **Restart.** As all of nova's changes are deferred at its start when `defer_iptables_apply` says so (7.14), a driver sends

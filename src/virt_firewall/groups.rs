@@ -311,6 +311,33 @@ impl<O: Clone + Ord + Hash> Groups<O> {
         named.iter().filter_map(|(family, id)| Some(set_unit(id, *family, self.set(id, *family)?))).collect()
     }
 
+    /// The units that the rules of an owner of these groups lead to, in the order in which they have to come.
+    pub(super) fn needed(&self, groups: &[GroupId]) -> Vec<GroupKey> {
+        let list = (self.settings.form == Form::Lists).then(|| self.by_groups.get(groups)).flatten();
+        self.named_in(groups).into_iter().chain(list.map(|number| GroupKey::List(*number))).collect()
+    }
+
+    /// The units that a unit's own rules lead to.
+    pub(super) fn needed_by(&self, key: &GroupKey) -> Vec<GroupKey> {
+        match key {
+            GroupKey::Members(..) => Vec::new(),
+            GroupKey::List(number) => {
+                self.lists.get(number).map(|list| self.named_in(&list.groups)).into_iter().flatten().collect()
+            }
+        }
+    }
+
+    /// The sets that the rules of these groups name.
+    fn named_in(&self, groups: &[GroupId]) -> BTreeSet<GroupKey> {
+        let rules = groups.iter().filter_map(|id| self.group(id)).flat_map(|group| &group.rules);
+        let named = rules.flat_map(|rule| self.named_by(rule));
+        let set = |(family, id): (Family, GroupId)| {
+            let name = self.set(&id, family)?.name.clone();
+            Some(GroupKey::Members(family, id, name))
+        };
+        named.filter_map(set).collect()
+    }
+
     /// The last rules of an owner's chain: those of its groups, then the closing ones.
     pub(super) fn rules(&self, groups: &[GroupId], direction: Direction, family: Family) -> Vec<Rule> {
         let list = (self.settings.form == Form::Lists).then(|| self.by_groups.get(groups)).flatten();

@@ -58,7 +58,7 @@ impl IntoIterator for Tickets {
     }
 }
 
-/// Changes that had no effect. They are tried again with the next one.
+/// Changes that had no effect. They stay wanted, and are tried again, ever more rarely.
 #[derive(Debug, Clone, Error)]
 #[error("{}", List(.0))]
 pub struct Refused(pub Vec<Refusal>);

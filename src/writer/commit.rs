@@ -16,7 +16,7 @@ impl<U: Key, K: Kernel> Core<U, K> {
         loop {
             match queue.next() {
                 Next::Visit(visit) => visit(&mut self.manager),
-                Next::Commit(pending) => self.commit(pending),
+                Next::Commit(pending) => runs(pending).into_iter().for_each(|run| self.commit(run)),
                 Next::End => return,
             }
         }
@@ -63,6 +63,18 @@ impl<U: Key, K: Kernel> Core<U, K> {
             }
         }
     }
+}
+
+/// Submissions that may share a transaction, in the order in which they came.
+fn runs<U>(pending: Vec<Pending<U>>) -> Vec<Vec<Pending<U>>> {
+    let mut runs: Vec<Vec<Pending<U>>> = Vec::new();
+    for submission in pending {
+        match runs.last_mut() {
+            Some(run) if run.last().is_some_and(|last| last.doubtful == submission.doubtful) => run.push(submission),
+            _ => runs.push(vec![submission]),
+        }
+    }
+    runs
 }
 
 /// Whether another transaction, without the change at fault, can succeed.

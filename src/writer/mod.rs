@@ -17,9 +17,18 @@
 //! Invariant: a change that is refused leaves no trace, and stops no other: the changes of a transaction that is refused
 //! are taken back and tried again by halves, until the one at fault is alone.
 //!
+//! | file | has |
+//! |---|---|
+//! | `unit`, `install` | what a key wants; units in a model, and the way back |
+//! | `queue`, `ticket` | what was submitted; its outcome |
+//! | `commit` | the writer's thread |
+//! | `debtor`, `debts` | what was refused and is tried again, ever more rarely, for the drivers |
+//!
 //! How it is tested: unit tests on the fake kernel, with failures on command; the drivers' tests on the real one.
 
 mod commit;
+pub(crate) mod debtor;
+mod debts;
 mod error;
 mod install;
 mod queue;
@@ -36,6 +45,7 @@ use std::time::Duration;
 
 use ipnetwork::IpNetwork;
 
+pub use self::debtor::Owed;
 pub use self::error::WriteError;
 use self::install::Installed;
 use self::queue::Queue;
@@ -112,6 +122,8 @@ impl<U> Change<U> {
 pub struct Submission<U> {
     changes: Vec<Change<U>>,
     after: Option<After>,
+    /// It was refused before, or needs what was, and is kept out of the transactions of others.
+    doubtful: bool,
 }
 
 type After = Box<dyn FnOnce(&Result<Arc<Report>, WriteError>) + Send>;
@@ -119,7 +131,7 @@ type After = Box<dyn FnOnce(&Result<Arc<Report>, WriteError>) + Send>;
 impl<U> Submission<U> {
     /// These, in this order.
     pub fn new(changes: impl IntoIterator<Item = Change<U>>) -> Self {
-        Self { changes: changes.into_iter().collect(), after: None }
+        Self { changes: changes.into_iter().collect(), after: None, doubtful: false }
     }
 
     /// Calls this on the writer's thread, once the outcome is known and before anybody who waits hears of it. It must not
@@ -210,6 +222,7 @@ struct Core<U, K> {
 struct Pending<U> {
     changes: Vec<Change<U>>,
     after: Option<After>,
+    doubtful: bool,
     outcome: Arc<Outcome>,
 }
 

@@ -73,7 +73,8 @@ impl<U, K> Queue<U, K> {
     pub(super) fn submit(&self, submission: Submission<U>) -> Ticket {
         let outcome = Arc::new(Outcome::default());
         let ticket = Ticket(Arc::clone(&outcome));
-        let pending = Pending { changes: submission.changes, after: submission.after, outcome };
+        let Submission { changes, after, doubtful } = submission;
+        let pending = Pending { changes, after, doubtful, outcome };
         let mut state = self.lock();
         if state.closed {
             drop(state);

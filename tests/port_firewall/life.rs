@@ -259,7 +259,12 @@ fn what_was_refused_is_submitted_again() {
         work();
         assert!(world.v4("FORWARD").is_empty());
         world.prepare(port_b());
+        assert_eq!(world.v4("sg-chain").len(), 3, "with the sets that both need");
+        let owed: Vec<_> = world.firewall.owed().into_iter().map(|owed| (owed.what, owed.times)).collect();
+        assert!(owed.contains(&(format!("port {A}"), 1)), "{owed:?}");
+        world.firewall.retry().wait().unwrap();
         assert_eq!(world.v4("sg-chain").len(), 5);
+        assert!(world.firewall.owed().is_empty());
         fail_members();
         let members = |members: &[&str]| {
             let members = members.iter().map(|member| net(member));
@@ -272,6 +277,7 @@ fn what_was_refused_is_submitted_again() {
         members(&["10.0.0.2/32"]).unwrap_err();
         work();
         world.firewall.retry().wait().unwrap();
+        assert!(world.firewall.owed().is_empty());
         let look = |manager: &mut Manager<Fake>| {
             let table = manager.model().table(Family::Ipv4, TableKind::Filter).unwrap();
             table.sets().flat_map(|set| set.members()).map(|member| member.to_string()).collect::<Vec<_>>()
@@ -372,6 +378,31 @@ fn a_change_of_a_group_is_one_transaction() {
         assert_eq!(world.firewall.update_security_group_members(&group_id(GROUP), members).wait().unwrap().len(), 1);
         assert_eq!(world.firewall.remove_security_group(&group_id(GROUP)).wait().unwrap().len(), 1);
         world.settled();
+    }
+}
+
+/// The fault that a port which is refused for good was tried again with every change of the host.
+#[test]
+fn a_port_that_is_refused_for_good_goes_with_no_other() {
+    for layout in layouts() {
+        let world = over(layout);
+        let many = |n: u32| port(&format!("{n:08x}-0000"), "fa:16:3e:00:00:01", &[&format!("10.0.0.{}", n + 1)]);
+        let taken = |manager: &mut Manager<Fake>| {
+            let filter = manager.model_mut().table_mut(Family::Ipv4, TableKind::Filter).unwrap();
+            filter.add_chain("$i00000000-0").unwrap();
+        };
+        world.firewall.visit(taken).unwrap();
+        assert!(world.firewall.prepare(many(0)).unwrap().wait().is_err());
+        for n in 1..20 {
+            world.firewall.prepare(many(n)).unwrap().wait().unwrap();
+        }
+        assert_eq!(world.firewall.remove(&many(1).id).unwrap().wait().unwrap().rules_added, 0);
+        let times = || world.firewall.owed().iter().map(|owed| owed.times).sum::<u32>();
+        assert_eq!(times(), 1);
+        world.firewall.retry().wait().unwrap();
+        assert_eq!(times(), 2);
+        world.firewall.remove(&many(0).id).unwrap().wait().unwrap();
+        assert_eq!(times(), 0, "nobody wants it any more");
     }
 }
 

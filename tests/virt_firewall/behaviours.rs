@@ -520,9 +520,9 @@ fn an_instance_that_cannot_be_is_refused_whole() {
     assert!(driver.refresh_security_group_members(&group("web"), &[ip("0.0.0.0")]).is_err());
 }
 
-/// 7.4: what the kernel refused stays wanted, and comes with the next change.
+/// 7.4: what the kernel refused stays wanted, and comes when it is tried again.
 #[test]
-fn what_was_refused_comes_with_the_next_change() {
+fn what_was_refused_is_tried_again() {
     let kernel = Fake::new();
     let mut own_kernel = kernel.connect();
     own_kernel.fail_next(1, nftwrap::kernel::Errno::NOMEM);
@@ -532,8 +532,12 @@ fn what_was_refused_comes_with_the_next_change() {
     assert_eq!((refused.len(), &*refused[0].what), (1, "instance 1"));
     assert!(!driver.instance_filter_exists(&small("1", "10.0.0.1", &[])).unwrap());
     driver.prepare_instance_filter(&small("2", "10.0.0.2", &[])).unwrap();
-    // Submitted before the second one's, and so done with it.
+    assert_eq!(chain(&driver, Family::Ipv4, "$local").unwrap().len(), 1);
+    let [owed] = &*FirewallDriver::owed(&driver) else { panic!("one is owed") };
+    assert_eq!((&*owed.what, owed.times), ("instance 1", 1));
+    FirewallDriver::retry(&driver).unwrap();
     assert_eq!(chain(&driver, Family::Ipv4, "$local").unwrap().len(), 2);
+    assert!(FirewallDriver::owed(&driver).is_empty());
 }
 
 /// An address that is another unit's is nothing that can be refused by itself; a chain of that name is.
@@ -549,7 +553,12 @@ fn a_chain_of_somebody_else_is_named() {
     let error = driver.prepare_instance_filter(&small("1", "10.0.0.1", &[])).unwrap_err();
     assert_eq!(error.to_string(), "instance 1: IPv4 filter: chain `$inst-1` belongs to no unit");
     driver.prepare_instance_filter(&small("2", "10.0.0.2", &[])).unwrap();
+    // Others are not slowed down by it.
+    assert_eq!(FirewallDriver::owed(&driver)[0].times, 1);
+    let error = FirewallDriver::retry(&driver).unwrap_err();
+    assert_eq!(error.to_string(), "instance 1: IPv4 filter: chain `$inst-1` belongs to no unit");
     driver.unfilter_instance(&small("1", "10.0.0.1", &[])).unwrap();
+    assert!(FirewallDriver::owed(&driver).is_empty());
     driver.prepare_instance_filter(&small("3", "10.0.0.3", &[])).unwrap();
 }
 

@@ -24,7 +24,7 @@ use crate::netlink::namespace::Namespace;
 use crate::virt_firewall::group::GroupId;
 use crate::virt_firewall::input::{Rejected, TenantRule};
 use crate::wrap::{Model, ModelError, Profile};
-use crate::writer::Pace;
+use crate::writer::{Owed, Pace};
 
 /// A firewall of instances. An operation has taken effect when it returns, unless applying is deferred; all can be called
 /// from several threads.
@@ -102,6 +102,16 @@ pub trait FirewallDriver: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`DriverError::Provider`] for a rule that no packet can break, [`DriverError::Refused`].
     fn refresh_provider_fw_rules(&self, rules: &[ProviderRule]) -> Result<(), DriverError>;
+
+    /// Tries again all that was refused before: call it from your periodic task. Without it, what was refused goes with a
+    /// later operation, ever more rarely when it is refused again.
+    ///
+    /// # Errors
+    /// [`DriverError::Refused`] names what was refused again.
+    fn retry(&self) -> Result<(), DriverError>;
+
+    /// What was refused, and why: the kernel has not, or still has, what these were to change.
+    fn owed(&self) -> Vec<Owed>;
 
     /// Takes changes from now on and applies none. Can be nested; [`Deferral`] ends it by itself.
     fn filter_defer_apply_on(&self);
@@ -181,6 +191,14 @@ impl FirewallDriver for NoopFirewallDriver {
 
     fn refresh_provider_fw_rules(&self, _: &[ProviderRule]) -> Result<(), DriverError> {
         Ok(())
+    }
+
+    fn retry(&self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    fn owed(&self) -> Vec<Owed> {
+        Vec::new()
     }
 
     fn filter_defer_apply_on(&self) {}

@@ -62,7 +62,7 @@ pub enum DriverError {
     /// A member of a group that is no host.
     #[error("{0} is no address that a member of a group can have")]
     Member(IpAddr),
-    /// Changes that had no effect.
+    /// Changes that had no effect. They stay wanted, and are tried again ([`retry`](super::FirewallDriver::retry)).
     #[error(transparent)]
     Refused(#[from] Refused),
 }

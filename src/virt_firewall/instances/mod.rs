@@ -1,6 +1,6 @@
 //! The firewall of nova-compute: instances, their security groups, and rules of the provider.
 //!
-//! Owns: the driver's operations, an instance's unit, and what is owed to the kernel after a refusal.
+//! Owns: the driver's operations, and an instance's unit.
 //! Never: keeps an instance's rules open while something is wrong: what cannot be is refused before anything changes.
 //!
 //! | file | has |
@@ -11,9 +11,9 @@
 //! | `rules` | the rules of an instance, in nova's order |
 //! | `driver` | the trait, the driver that does nothing, the choice by name |
 //! | `nftables` | the driver that has a writer |
-//! | `state` | what is wanted: instances, groups, what is owed |
+//! | `state` | what is wanted: instances, groups, rules of the provider |
 //!
-//! Invariant: what an operation said stays wanted when the kernel refuses it, and comes with the next one.
+//! Invariant: what an operation said stays wanted when the kernel refuses it, and is tried again ([`FirewallDriver::retry`]).
 //! Invariant: a device is one instance's, in every operation: no other can replace or end its guard.
 //! Invariant: connections end after the rules that had let them in are gone, never before.
 //! Invariant: an instance that has no address gets no traffic but DHCP and neighbour discovery.

@@ -1,6 +1,6 @@
 //! The driver that has a writer.
 //!
-//! Owns: the writer, what is wanted, which keys are owed to the kernel, deferrals, the thread that deletes connections.
+//! Owns: the writer with what is owed to the kernel, what is wanted, deferrals, the thread that deletes connections.
 //! Never: waits for the kernel while it holds a lock of its own, but that of the bridge table, whose changes come one by
 //! one and not through the writer; removes what an earlier run left before the first change of this one.
 //! Never: forgets about spoofing while rules are deferred: the table of the bridge family is changed at once.
@@ -11,12 +11,12 @@
 //! A new process that prepares all its instances in one [`Deferral`](super::Deferral) finds those of its predecessor, and
 //! replaces them in one transaction: no instance is open meanwhile.
 //!
-//! Invariant: keys of a change that was refused are owed, and are submitted whole before the next change.
+//! Invariant: what was refused is submitted again, ever more rarely, and by [`retry`](NftablesFirewallDriver::retry).
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use ipnetwork::IpNetwork;
 
@@ -35,23 +35,23 @@ use crate::name::InterfaceName;
 use crate::netlink::namespace::Namespace;
 use crate::rule::Family;
 use crate::virt_firewall::bridging::BridgeFiltering;
-use crate::virt_firewall::connections::{Cleaner, Connections, Handle};
+use crate::virt_firewall::connections::{Cleaner, Connections};
 use crate::virt_firewall::group::{Direction, GroupId, GroupRule, Remote, SecurityGroup};
 use crate::virt_firewall::input::{Rejected, TenantRule, Why};
 use crate::virt_firewall::spoofing::{Rights, Spoofing};
 use crate::virt_firewall::tickets::{Refusal, Refused, Tickets};
 use crate::wrap::ModelError;
-use crate::writer::{Change, Hold, Pace, Submission, Ticket, WriteError, Writer};
+use crate::writer::debtor::Debtor;
+use crate::writer::{Change, Hold, Owed, Pace, Ticket, WriteError, Writer};
 
 /// Firewalls instances by nftables. Each operation has a form that returns [`Tickets`], for callers who do not want to
 /// wait; the trait's form waits.
 pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
-    writer: Writer<Key, K>,
+    debtor: Debtor<Key, Filter, K>,
     options: Options,
     /// The longest name of a wrapped chain.
     room: usize,
     state: Mutex<State>,
-    owed: Arc<Mutex<Owed>>,
     /// After the writer, as it is dropped later: what that finishes is cleaned after.
     cleaner: Option<Cleaner>,
     deferred: Mutex<Deferred<K>>,
@@ -60,13 +60,6 @@ pub struct NftablesFirewallDriver<K: Kernel + Send + 'static = Live> {
     /// Where its bridges are.
     namespace: Namespace,
     warned: Once,
-}
-
-/// What was refused: its keys, and the connections that were to go afterwards.
-#[derive(Debug, Default)]
-struct Owed {
-    keys: BTreeSet<Key>,
-    filters: Vec<Filter>,
 }
 
 struct Deferred<K> {
@@ -112,15 +105,12 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         let component = manager.model().component().ok_or_else(|| invalid("a model without a component"))?;
         let spoofing = Spoofing::new(bridge, component).map_err(invalid)?;
         let room = manager.model().wrapped_name_max();
-        let keys = if options.provider { BTreeSet::from([Key::Provider]) } else { BTreeSet::new() };
-        let owed = Owed { keys, filters: Vec::new() };
         Ok(Self {
-            writer: Writer::start(manager, pace)?,
+            debtor: Debtor::new(Writer::start(manager, pace)?, |_| ()),
             state: Mutex::new(State::new(options.clone())),
             spoofing: options.anti_spoofing.then(|| Mutex::new(spoofing)),
             options,
             room,
-            owed: Arc::new(Mutex::new(owed)),
             cleaner: None,
             deferred: Mutex::new(Deferred { holds: Vec::new(), tickets: Tickets::default() }),
             // Without /proc it is that of whoever asks.
@@ -142,7 +132,10 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     /// Those of starting a thread.
     pub fn ending_connections(mut self, connections: Box<dyn Connections>) -> std::io::Result<Self> {
         if self.options.end_connections {
-            self.cleaner = Some(Cleaner::start(connections)?);
+            let cleaner = Cleaner::start(connections)?;
+            let connections = cleaner.handle();
+            self.debtor = self.debtor.handing_over(move |filters| connections.delete(filters));
+            self.cleaner = Some(cleaner);
             lock(&self.state).ends_connections = true;
         }
         Ok(self)
@@ -196,13 +189,13 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         &self,
         visit: impl FnOnce(&mut Manager<K>) -> R + Send + 'static,
     ) -> Result<R, WriteError> {
-        self.writer.visit(visit)
+        self.debtor.writer().visit(visit)
     }
 
     /// Finishes what was submitted and gives the manager back, with what it applied; `None` after a panic.
     pub fn stop(self) -> Option<Manager<K>> {
-        let Self { writer, cleaner, .. } = self;
-        let manager = writer.stop();
+        let Self { debtor, cleaner, .. } = self;
+        let manager = debtor.into_writer().stop();
         drop(cleaner);
         manager
     }
@@ -308,78 +301,67 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         }
         let mut state = lock(&self.state);
         state.set_provider(rules);
-        self.pay(&mut state);
-        Ok(self.submit(vec![state.provider_change()], Vec::new()).into_iter().collect())
+        let change = state.provider_change();
+        Ok(self.submit(&mut state, vec![change], Vec::new()))
+    }
+
+    /// [`FirewallDriver::retry`].
+    pub fn retry(&self) -> Tickets {
+        let tickets = self.debtor.retry(&mut *lock(&self.state));
+        tickets.into_iter().map(|(key, ticket)| (key.to_string(), ticket)).collect()
     }
 
     /// Submits all that follows from a change of one instance in one piece.
     fn together(&self, state: &mut State, outcome: Outcome) -> Result<Tickets, DriverError> {
         let Outcome { effect, ends } = outcome;
-        self.pay(state);
         let mut changes: Vec<_> = effect.before.into_iter().map(of_group).collect();
         for owner in &effect.owners {
             changes.push(state.instance_change(owner)?);
         }
         changes.extend(effect.after.into_iter().map(of_group));
         let ends = ends.into_values().flatten().collect();
-        Ok(self.submit(changes, ends).into_iter().collect())
+        Ok(self.submit(state, changes, ends))
     }
 
     /// Submits what follows from a change of a group piece by piece, so that one instance keeps no other from it; unless
     /// somebody is at the kernel just now, it is one transaction.
     fn each(&self, state: &mut State, outcome: Outcome) -> Result<Tickets, DriverError> {
         let Outcome { effect, mut ends } = outcome;
-        let _one = self.writer.hold();
-        self.pay(state);
+        let _one = self.debtor.writer().hold();
         // The connections of an instance whose own chain stays are closed by a set or a list.
         let own: Vec<_> =
             effect.owners.into_iter().map(|owner| (ends.remove(&owner).unwrap_or_default(), owner)).collect();
         let shared = ends.into_values().flatten().collect();
         let before = effect.before.into_iter().map(of_group).collect();
-        let mut tickets: Tickets = self.submit(before, shared).into_iter().collect();
+        let mut tickets: Tickets = self.submit_piece(state, before, shared).into_iter().collect();
         for (ends, owner) in own {
-            tickets.extend(self.submit(vec![state.instance_change(&owner)?], ends));
+            let change = state.instance_change(&owner)?;
+            tickets.extend(self.submit_piece(state, vec![change], ends));
         }
-        tickets.extend(self.submit(effect.after.into_iter().map(of_group).collect(), Vec::new()));
+        tickets.extend(self.submit_piece(state, effect.after.into_iter().map(of_group).collect(), Vec::new()));
+        self.debtor.pay_due(state);
         Ok(tickets)
     }
 
-    /// Submits changes whose keys are owed when they are refused, and ends connections when they are in effect.
-    fn submit(&self, changes: Vec<Change<Key>>, ends: Vec<Filter>) -> Option<(String, Ticket)> {
-        let keys: BTreeSet<Key> = changes.iter().map(|change| change.key().clone()).collect();
-        // Of several, the instance says most.
-        let what = keys.last()?.to_string();
-        let owed = Arc::clone(&self.owed);
-        let connections = self.cleaner.as_ref().map_or_else(Handle::none, Cleaner::handle);
-        let submission = Submission::new(changes).after(move |outcome| match outcome {
-            Ok(_) => connections.delete(ends),
-            Err(_) => {
-                let mut owed = lock(&owed);
-                owed.keys.extend(keys);
-                owed.filters.extend(ends);
-            }
-        });
-        Some((what, self.writer.submit(submission)))
+    /// Submits changes, and what is due, and ends connections when the changes are in effect.
+    fn submit(&self, state: &mut State, changes: Vec<Change<Key>>, ends: Vec<Filter>) -> Tickets {
+        let tickets = self.submit_piece(state, changes, ends).into_iter().collect();
+        self.debtor.pay_due(state);
+        tickets
     }
 
-    /// Submits what is owed: what is to stand in the order of keys, and in reverse order what is to go.
-    fn pay(&self, state: &mut State) {
-        let Owed { keys, filters } = std::mem::take(&mut *lock(&self.owed));
-        let (mut coming, mut going) = (Vec::new(), Vec::new());
-        for key in keys {
-            match state.whole(&key) {
-                Ok(changes) if matches!(changes.as_slice(), [Change::Remove(_)]) => going.push(changes),
-                Ok(changes) => coming.push(changes),
-                Err(error) => log::warn!("{key}: {error}"),
-            }
+    /// Submits changes with a name for them all: of several keys, the instance says most.
+    fn submit_piece(
+        &self,
+        state: &mut State,
+        changes: Vec<Change<Key>>,
+        ends: Vec<Filter>,
+    ) -> Option<(String, Ticket)> {
+        let what = changes.iter().map(Change::key).max()?.to_string();
+        if let Some(first) = state.first_change() {
+            drop(self.debtor.submit(vec![first], Vec::new(), state));
         }
-        coming.extend(going.into_iter().rev());
-        let last = coming.pop();
-        for changes in coming {
-            drop(self.submit(changes, Vec::new()));
-        }
-        // Outcomes come in the order of submissions, so the connections go after all of it.
-        drop(last.map(|changes| self.submit(changes, filters)));
+        Some((what, self.debtor.submit_piece(changes, ends, state)))
     }
 
     fn rights(&self, instance: &Instance) -> Rights {
@@ -449,16 +431,10 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         instance.check()?;
         self.warn_of_bridges();
         let Some(spoofing) = &self.spoofing else {
-            let mut state = lock(&self.state);
-            state.devices.check(instance)?;
-            self.pay(&mut state);
-            return Ok(());
+            return lock(&self.state).devices.check(instance);
         };
         let mut spoofing = lock(spoofing);
-        let mut state = lock(&self.state);
-        let new = state.devices.guard(instance)?;
-        self.pay(&mut state);
-        drop(state);
+        let new = lock(&self.state).devices.guard(instance)?;
         if let Err(error) = spoofing.guard(&instance.interfaces, self.rights(instance)) {
             lock(&self.state).devices.unguard(&instance.id, &new);
             return Err(error.into());
@@ -479,9 +455,8 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         if state.instance(id).is_none() {
             return Err(DriverError::UnknownInstance(id.clone()));
         }
-        self.pay(&mut state);
         let change = state.instance_change(id)?;
-        let tickets = self.submit(vec![change], Vec::new()).into_iter().collect();
+        let tickets = self.submit(&mut state, vec![change], Vec::new());
         drop(state);
         self.settle(tickets)
     }
@@ -541,8 +516,16 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
         self.settle(self.put_provider_rules(rules)?)
     }
 
+    fn retry(&self) -> Result<(), DriverError> {
+        self.settle(self.retry())
+    }
+
+    fn owed(&self) -> Vec<Owed> {
+        self.debtor.owed()
+    }
+
     fn filter_defer_apply_on(&self) {
-        lock(&self.deferred).holds.push(self.writer.hold());
+        lock(&self.deferred).holds.push(self.debtor.writer().hold());
     }
 
     fn filter_defer_apply_off(&self) -> Result<(), DriverError> {

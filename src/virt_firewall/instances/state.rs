@@ -26,9 +26,10 @@ use crate::virt_firewall::group::{Direction, GroupId, GroupRule, SecurityGroup};
 use crate::virt_firewall::groups::{self, Effect, GroupKey, Groups};
 use crate::virt_firewall::service::Dialect;
 use crate::wrap::SetKind;
+use crate::writer::debtor::Wanted;
 use crate::writer::{Change, Unit};
 
-/// A unit of the driver.
+/// A unit of the driver, in the order in which units have to come.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Key {
     Provider,
@@ -55,6 +56,8 @@ pub(super) struct State {
     instances: BTreeMap<InstanceId, Arc<Instance>>,
     pub(super) devices: Devices,
     provider: Vec<ProviderRule>,
+    /// Whether anything was submitted.
+    begun: bool,
     /// How many units of instances were computed so far.
     pub(super) computed: u64,
     /// Whether somebody ends connections.
@@ -91,6 +94,7 @@ impl State {
             instances,
             devices,
             provider: Vec::new(),
+            begun: false,
             computed: 0,
             ends_connections: false,
         }
@@ -211,13 +215,41 @@ impl State {
         Change::Put(Key::Provider, Arc::new(unit))
     }
 
-    /// All that a key is to have, whatever was submitted before.
-    pub(super) fn whole(&mut self, key: &Key) -> Result<Vec<Change<Key>>, NameError> {
-        Ok(match key {
+    /// The rules of the provider, once: instances lead to their chain, whether or not the provider says anything.
+    pub(super) fn first_change(&mut self) -> Option<Change<Key>> {
+        let first = !std::mem::replace(&mut self.begun, true);
+        (first && self.options.provider).then(|| self.provider_change())
+    }
+}
+
+impl Wanted<Key> for State {
+    fn whole(&mut self, key: &Key) -> Vec<Change<Key>> {
+        match key {
             Key::Provider => vec![self.provider_change()],
             Key::Group(key) => self.groups.whole(key).into_iter().map(of_group).collect(),
-            Key::Instance(id) => vec![self.instance_change(id)?],
-        })
+            Key::Instance(id) => match self.instance_change(id) {
+                Ok(change) => {
+                    let groups = self.instances.get(id).map(|instance| self.groups.sets_of(&instance.groups));
+                    groups.into_iter().flatten().map(of_group).chain([change]).collect()
+                }
+                Err(error) => {
+                    log::warn!("{key}: {error}");
+                    Vec::new()
+                }
+            },
+        }
+    }
+
+    fn needs(&self, key: &Key) -> Vec<Key> {
+        let needed = match key {
+            Key::Provider => Vec::new(),
+            Key::Group(key) => self.groups.needed_by(key),
+            Key::Instance(id) => {
+                self.instances.get(id).map(|instance| self.groups.needed(&instance.groups)).unwrap_or_default()
+            }
+        };
+        let provider = matches!(key, Key::Instance(_)).then_some(Key::Provider);
+        provider.into_iter().chain(needed.into_iter().map(Key::Group)).collect()
     }
 }
 

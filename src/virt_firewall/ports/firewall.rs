@@ -1,16 +1,15 @@
 //! The firewall of a host's ports: every operation, for callers of any thread.
 //!
-//! Owns: the state behind its lock, the writer, the thread that deletes connections.
+//! Owns: the state behind its lock, the writer with what is owed, the thread that deletes connections.
 //! Never: waits for the kernel while it holds the lock; makes a caller wait who does not ask for it ([`Ticket::wait`]).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnetwork::IpNetwork;
 
 use super::super::group::{GroupId, SecurityGroup};
 use super::super::tickets::Tickets;
 use super::connections::{Cleaner, Connections, Handle};
-use super::mend::Stale;
 use super::port::{Port, PortId};
 use super::recover::{self, Where};
 use super::rules::Notes;
@@ -18,20 +17,20 @@ use super::state::{State, Work};
 use super::unit;
 use super::zones::Zones;
 use super::{Key, PortError, Settings};
-use crate::conntrack;
+use crate::conntrack::{self, Filter};
 use crate::kernel::{Kernel, Live};
 use crate::manager::Manager;
 use crate::rule::Family;
 use crate::wrap::{Model, ModelError};
-use crate::writer::{Hold, Submission, Ticket, WriteError, Writer};
+use crate::writer::debtor::Debtor;
+use crate::writer::{Hold, Owed, Ticket, WriteError, Writer};
 
 /// The firewall of a host's ports.
 #[derive(Debug)]
 pub struct PortFirewall<K = Live> {
     state: Mutex<State>,
-    stale: Arc<Mutex<Stale>>,
     /// Before the cleaner, as it is dropped first: what it finishes is cleaned after.
-    writer: Writer<Key, K>,
+    debtor: Debtor<Key, Filter, K>,
     cleaner: Option<Cleaner>,
 }
 
@@ -86,7 +85,9 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         let pace = settings.pace;
         let state = Mutex::new(State::new(settings, families, zones, &layout));
         let cleaner = connections.map(Cleaner::start).transpose().map_err(PortError::from)?;
-        Ok(Self { state, stale: Arc::default(), writer: Writer::start(manager, pace)?, cleaner })
+        let connections = cleaner.as_ref().map_or_else(Handle::none, Cleaner::handle);
+        let debtor = Debtor::new(Writer::start(manager, pace)?, move |filters| connections.delete(filters));
+        Ok(Self { state, debtor, cleaner })
     }
 
     /// The port is to be filtered so, whether or not it was known.
@@ -104,7 +105,7 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
     pub fn prepare_all(&self, ports: impl IntoIterator<Item = Port>) -> Vec<(PortId, Result<Ticket, PortError>)> {
         let mut ports: Vec<_> = ports.into_iter().collect();
         ports.sort_by(|one, other| one.id.cmp(&other.id));
-        let _hold = self.writer.hold();
+        let _hold = self.debtor.writer().hold();
         ports.into_iter().map(|port| (port.id.clone(), self.prepare(port))).collect()
     }
 
@@ -184,13 +185,21 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
     /// Commits nothing as long as the guard lives; then all changes in one transaction, also when the guard is dropped by
     /// an error or a panic. Guards nest. Who waits for a ticket within the own deferral waits for ever.
     pub fn defer(&self) -> Deferral<K> {
-        Deferral(self.writer.hold())
+        Deferral(self.debtor.writer().hold())
     }
 
-    /// Submits again what was refused before; the next change does so, too.
+    /// Submits again all that was refused before: call it from your periodic task. Without it, what was refused goes with a
+    /// later change, ever more rarely when it is refused again. The ticket is for the end of these attempts, whose outcome
+    /// [`owed`](PortFirewall::owed) has.
     pub fn retry(&self) -> Ticket {
         let state = lock(&self.state);
+        drop(self.debtor.retry(&mut &*state));
         self.submit(&state, Work::default())
+    }
+
+    /// What was refused, and why: the kernel has not, or still has, what these were to change.
+    pub fn owed(&self) -> Vec<Owed> {
+        self.debtor.owed()
     }
 
     /// The ports that are known, filtered or not.
@@ -223,49 +232,35 @@ impl<K: Kernel + Send + 'static> PortFirewall<K> {
         &self,
         visit: impl FnOnce(&mut Manager<K>) -> R + Send + 'static,
     ) -> Result<R, WriteError> {
-        self.writer.visit(visit)
+        self.debtor.writer().visit(visit)
     }
 
     /// Finishes what was submitted, and gives the manager back; `None` when the writer's thread had panicked. What stands
     /// in the kernel stays.
     pub fn stop(self) -> Option<Manager<K>> {
-        let Self { writer, cleaner, .. } = self;
-        let manager = writer.stop();
+        let Self { debtor, cleaner, .. } = self;
+        let manager = debtor.into_writer().stop();
         drop(cleaner);
         manager
     }
 
     /// In the order of operations, as the caller has the state.
     fn submit(&self, state: &State, work: Work) -> Ticket {
-        self.mend(state);
-        self.send(work)
+        self.debtor.submit(work.changes, work.filters, &mut &*state)
     }
 
     /// Submits what follows from a change of a group piece by piece, so that one port keeps no other from it. When all goes
     /// well, it is one transaction.
     fn each(&self, state: &State, works: Vec<Work>) -> Tickets {
-        let _one = self.writer.hold();
-        self.mend(state);
-        works.into_iter().map(|work| (work.to_string(), self.send(work))).collect()
-    }
-
-    fn mend(&self, state: &State) {
-        let stale = std::mem::take(&mut *lock(&self.stale));
-        for work in state.mend(stale) {
-            // Nobody waits: what is refused again is stale again.
-            drop(self.send(work));
-        }
-    }
-
-    fn send(&self, work: Work) -> Ticket {
-        let Work { changes, filters } = work;
-        let (touched, stale) = (Stale::of(&changes), Arc::clone(&self.stale));
-        let connections = self.cleaner.as_ref().map_or_else(Handle::none, Cleaner::handle);
-        let submission = Submission::new(changes).after(move |outcome| match outcome {
-            Ok(_) => connections.delete(filters),
-            Err(_) => lock(&stale).join(touched, filters),
-        });
-        self.writer.submit(submission)
+        let _one = self.debtor.writer().hold();
+        let mut wanted = state;
+        let piece = |work: Work| {
+            let what = work.to_string();
+            (what, self.debtor.submit_piece(work.changes, work.filters, &mut wanted))
+        };
+        let tickets = works.into_iter().map(piece).collect();
+        self.debtor.pay_due(&mut wanted);
+        tickets
     }
 }
 

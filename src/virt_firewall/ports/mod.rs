@@ -18,7 +18,7 @@
 //! | `unit` | a port as a [`Unit`](crate::writer::Unit): its chains, and its rules in shared ones |
 //! | `zones`, `recover` | which port has which zone; the zones that stand in the kernel |
 //! | `connections` | the connections that a change ends |
-//! | `state`, `mend` | what is wanted, what follows from a change, what has to be submitted again |
+//! | `state` | what is wanted, and what follows from a change |
 //! | `firewall` | [`PortFirewall`] |
 //! | `bridge` | whether packets of bridges come by at all |
 //!
@@ -45,7 +45,7 @@
 //! native layout, and one rule in each port's chain with the tables of iptables.
 //! Invariant: no address, nothing sent: a family in which a port may send from nothing has a source check that nothing
 //! passes. What is sent to such a port is its groups' to decide, as with neutron.
-//! Invariant: what is refused is kept, and submitted again with the next change.
+//! Invariant: what is refused stays wanted, and is submitted again, ever more rarely ([`PortFirewall::retry`]).
 //! Invariant: a port whose rules are refused keeps no other port of its groups from a change.
 //!
 //! Where the truth is: `neutron/agent/linux/iptables_firewall.py`; the differences are in
@@ -56,7 +56,6 @@
 pub mod bridge;
 mod connections;
 mod firewall;
-mod mend;
 mod names;
 mod port;
 mod recover;
@@ -139,12 +138,12 @@ pub fn model(component: &str, ipv6: bool) -> Result<Model, ModelError> {
     Model::builder().component(component).profile(Profile::Neutron).stateless(true).eager(true).ipv6(ipv6).build()
 }
 
-/// What the writer knows a unit by.
+/// What the writer knows a unit by, in the order in which units have to come.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Key {
+    Group(GroupKey),
     Port(PortId),
     Trusted(PortId),
-    Group(GroupKey),
 }
 
 impl fmt::Display for Key {

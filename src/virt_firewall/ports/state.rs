@@ -17,7 +17,6 @@ use super::super::group::{Direction, GroupId, GroupRule, SecurityGroup};
 use super::super::groups::{self, Effect, GroupKey, Groups};
 use super::super::service::Dialect;
 use super::connections;
-use super::mend::Stale;
 use super::names::{Chains, Taken, ZoneKey, cut_set_name, set_name};
 use super::port::{Port, PortId, device};
 use super::rules::{self, Notes};
@@ -29,6 +28,7 @@ use crate::layout::Layout;
 use crate::name::IpsetName;
 use crate::rule::{Family, Target};
 use crate::wrap::SetKind;
+use crate::writer::debtor::Wanted;
 use crate::writer::{Change, Unit};
 
 /// Changes that belong together, and the connections that go after them.
@@ -267,35 +267,6 @@ impl State {
         self.trusted.remove(&id).then(|| Work { changes: vec![self.trusted_again(id)], filters: Vec::new() })
     }
 
-    /// Everything that a refused change was about, as it is wanted now; each in a change of its own, so that what is
-    /// refused again stops nothing else.
-    pub(super) fn mend(&self, stale: Stale) -> Vec<Work> {
-        let Stale { keys, filters } = stale;
-        let mut works: Vec<(usize, Work)> = Vec::new();
-        for key in keys {
-            let changes = match &key {
-                Key::Port(id) => self.port_whole(id),
-                Key::Trusted(id) => vec![self.trusted_again(id.clone())],
-                Key::Group(group) => self.groups.whole(group).into_iter().map(lift).collect(),
-            };
-            // Sets and lists come before the ports that name them, and go after.
-            let goes = changes.iter().any(|change| matches!(change, Change::Remove(_)));
-            let turn = match (&key, goes) {
-                (Key::Group(GroupKey::Members(..)), false) => 0,
-                (Key::Group(GroupKey::List(_)), false) => 1,
-                (Key::Port(_) | Key::Trusted(_), _) => 2,
-                (Key::Group(GroupKey::List(_)), true) => 3,
-                (Key::Group(GroupKey::Members(..)), true) => 4,
-            };
-            works.push((turn, Work { changes, filters: Vec::new() }));
-        }
-        works.sort_by_key(|(turn, _)| *turn);
-        if let Some((_, last)) = works.last_mut() {
-            last.filters = filters;
-        }
-        works.into_iter().map(|(_, work)| work).collect()
-    }
-
     fn carry_out(&self, effect: Effect<PortId>, work: &mut Work) {
         let Effect { before, owners, after, .. } = effect;
         work.changes.extend(before.into_iter().map(lift));
@@ -376,6 +347,25 @@ impl State {
         let tracking = zone.as_ref().map(|(_, zone)| if stateful { Tracking::Zone(*zone) } else { Tracking::Off });
         let user = |direction, family| self.groups.rules(&port.groups, direction, family);
         self.builder().filtered(port, chains, tracking, user)
+    }
+}
+
+impl Wanted<Key> for &State {
+    fn whole(&mut self, key: &Key) -> Vec<Change<Key>> {
+        match key {
+            Key::Group(group) => self.groups.whole(group).into_iter().map(lift).collect(),
+            Key::Port(id) => self.port_whole(id),
+            Key::Trusted(id) => vec![self.trusted_again(id.clone())],
+        }
+    }
+
+    fn needs(&self, key: &Key) -> Vec<Key> {
+        let needed = match key {
+            Key::Group(group) => self.groups.needed_by(group),
+            Key::Port(id) => self.ports.get(id).map(|known| self.groups.needed(&known.port.groups)).unwrap_or_default(),
+            Key::Trusted(_) => Vec::new(),
+        };
+        needed.into_iter().map(Key::Group).collect()
     }
 }
 
