@@ -29,6 +29,14 @@ impl Default for Pace {
     }
 }
 
+impl Pace {
+    /// How long the transaction does not begin whose first and last changes came then. It may be longer than any clock goes.
+    fn left(self, first: Instant, last: Instant, now: Instant) -> Duration {
+        let quiet = self.quiet.saturating_sub(now.saturating_duration_since(last));
+        quiet.min(self.at_most.saturating_sub(now.saturating_duration_since(first)))
+    }
+}
+
 type Visit<K> = Box<dyn FnOnce(&mut Manager<K>) + Send>;
 
 struct State<U, K> {
@@ -136,15 +144,15 @@ impl<U, K> Queue<U, K> {
             if let Some(visit) = state.visits.pop_front() {
                 return Next::Visit(visit);
             }
-            let begin = state.since.map(|(first, last)| (last + self.pace.quiet).min(first + self.pace.at_most));
             let now = Instant::now();
-            match begin {
-                Some(begin) if state.closed || (state.holds == 0 && begin <= now) => {
+            let left = state.since.map(|(first, last)| self.pace.left(first, last, now));
+            match left {
+                Some(left) if state.closed || (state.holds == 0 && left.is_zero()) => {
                     state.since = None;
                     return Next::Commit(std::mem::take(&mut state.pending));
                 }
-                Some(begin) if state.holds == 0 => {
-                    state = self.wake.wait_timeout(state, begin - now).unwrap_or_else(PoisonError::into_inner).0;
+                Some(left) if state.holds == 0 => {
+                    state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
                 None if state.closed => return Next::End,
                 _ => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),

@@ -127,6 +127,19 @@ fn a_bound_ends_the_wait_for_quiet() {
     assert!(ticket.wait_for(Duration::from_secs(60)).expect("it is done without quiet").is_ok());
 }
 
+/// The fault that times beyond any clock were a panic.
+#[test]
+fn whoever_waits_for_ever_may_say_so() {
+    let (writer, _) = writer(Pace { quiet: Duration::MAX, at_most: Duration::MAX });
+    let ticket = writer.change(instance(1, 22));
+    assert!(ticket.wait_for(Duration::from_millis(20)).is_none());
+    let waiting = std::thread::spawn(move || ticket.wait_for(Duration::MAX));
+    drop(writer.stop().unwrap());
+    assert!(waiting.join().unwrap().expect("it has ended").is_ok());
+    let (writer, _) = self::writer(Pace { quiet: Duration::ZERO, at_most: Duration::MAX });
+    assert!(writer.change(instance(1, 22)).wait_for(Duration::MAX).is_some());
+}
+
 /// Names a chain that is not there, which only the check of the whole model finds.
 fn broken(number: u32) -> Change<u32> {
     let mut unit = Unit::new();
