@@ -99,7 +99,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why a change did not happen. The kernel is unchanged, and so is the model.
+/// Why a change did not happen. The model is unchanged, and so is the kernel, unless [`is_in_doubt`](Error::is_in_doubt).
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
@@ -184,8 +184,11 @@ pub enum Error {
     /// The batch could not be sent.
     #[error(transparent)]
     Commit(kernel::CommitError),
-    /// An ipset could not be read or changed. After a transaction that was committed, members that should have gone may
-    /// still be there; the next application reads the set again.
+    /// A part of the change is in effect: of several transactions ([`native_layout`](crate::manual::native_layout)) the kernel
+    /// has taken some, and not all. The next application reads what stands, and goes on from there.
+    #[error("a part of the change is in effect, and the rest is not: {0}")]
+    Partly(Box<Error>),
+    /// An ipset could not be read or changed. What was changed of it is taken back.
     #[error(transparent)]
     Ipset(#[from] ipset::Error),
     /// An ipset of our name stands, and is of another type.
@@ -227,7 +230,18 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
 
 impl Error {
     fn errno(&self, wanted: &[Errno]) -> bool {
-        matches!(self, Self::Refused(refusals) if refusals.iter().any(|r| wanted.contains(&r.errno)))
+        match self {
+            Self::Refused(refusals) => refusals.iter().any(|r| wanted.contains(&r.errno)),
+            Self::Partly(error) => error.errno(wanted),
+            _ => false,
+        }
+    }
+
+    /// Whether the change, or a part of it, may be in effect nevertheless: the kernel's answer was lost, or came amid several
+    /// transactions. What is known of the kernel is forgotten; the next application reads what stands, and ends it.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Partly(_)) || matches!(self, Self::Commit(error) if error.is_in_doubt())
     }
 
     /// Something that was referred to is not there.

@@ -58,14 +58,14 @@ pub struct Manager<K = Live> {
 /// What is known of the kernel, in one layout or the other.
 #[derive(Debug)]
 enum Remembered {
-    Iptables(Memory),
+    Iptables(Box<Memory>),
     Native(Box<native::Memory<native::Compiled>>),
 }
 
 impl Remembered {
     fn new(model: &Model, layout: &Layout) -> Self {
         match layout {
-            Layout::Iptables => Self::Iptables(Memory::default()),
+            Layout::Iptables => Self::Iptables(Box::default()),
             Layout::Native(settings) => {
                 let component = model.component();
                 let source = native::Compiled::new(settings, component);
@@ -163,9 +163,20 @@ impl<K: Kernel> Manager<K> {
     /// not changed since the last successful application.
     ///
     /// # Errors
-    /// [`Error`] names the rule at fault; model and kernel are as they were, and the call can be repeated.
+    /// [`Error`] names the rule at fault; model and kernel are as they were, and the call can be repeated. When the kernel's
+    /// answer is lost, what stands is read and brought to the model once more; [`Error::is_in_doubt`] when that fails as well.
     pub fn apply(&mut self) -> Result<Report, Error> {
-        self.transact(Mode::Commit).map(|(_, report)| report)
+        let first = match self.transact(Mode::Commit) {
+            Err(error) if error.is_in_doubt() => error,
+            outcome => return outcome.map(|(_, report)| report),
+        };
+        log::warn!("{first}; what stands is read");
+        match self.transact(Mode::Commit) {
+            Ok((_, report)) => Ok(report),
+            // It was read that the kernel lacks something of the model, and one transaction has all of it or nothing.
+            Err(error @ Error::Refused(_)) if matches!(first, Error::Commit(_)) => Err(error),
+            Err(_) => Err(first),
+        }
     }
 
     /// What [`apply`](Manager::apply) would change now.

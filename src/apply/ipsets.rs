@@ -5,7 +5,8 @@
 //!
 //! An ipset is no part of a transaction. So sets and members come before the commit, as the rules that are committed
 //! look for them, and go after it, as the rules that were replaced looked for them as well. When the kernel refuses the
-//! transaction, what came before it is taken back.
+//! transaction, what came before it is taken back. What cannot go after it stays to be done ([`Remnant`]); where there was no
+//! transaction, it is a refusal.
 //!
 //! A set that stands under the name of one of ours is taken over when it is of the same type, by differences; it bears no
 //! mark of who made it. Afterwards only differences of the model count, and no set is read again.
@@ -20,7 +21,7 @@ use std::time::Instant;
 
 use ipnetwork::IpNetwork;
 
-use super::report::Report;
+use super::report::{Remnant, Report};
 use super::{Attempt, Mode, events};
 use crate::error::Error;
 use crate::ipset::{self, Content, DEFAULT_MAXELEM, Form, Kind, Order};
@@ -41,8 +42,10 @@ const UNMADE: u16 = u16::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Ipsets {
     standing: BTreeMap<IpsetName, Standing>,
-    /// Sets that are to go and were still in use.
+    /// Sets that were to go and could not be destroyed.
     leaving: BTreeSet<IpsetName>,
+    /// Sets that members which have left may be in.
+    unsure: BTreeSet<IpsetName>,
     /// What takes back what is in effect of an application that has not ended, in the order of doing.
     undo: Vec<Order>,
 }
@@ -101,6 +104,11 @@ impl Ipsets {
         self.standing.values_mut().for_each(|standing| standing.known = false);
     }
 
+    /// Whether something is left to do of earlier applications.
+    pub(super) fn has_remnants(&self) -> bool {
+        !(self.leaving.is_empty() && self.unsure.is_empty())
+    }
+
     /// What has to be done for the model.
     pub(super) fn plan<K: Kernel + ?Sized>(
         &self,
@@ -115,7 +123,10 @@ impl Ipsets {
         }
         for table in model.tables() {
             let names: Vec<&IpsetName> = match extent {
-                Extent::Changes => table.dirty_sets().collect(),
+                Extent::Changes => {
+                    let unsure = self.unsure.iter().filter(|name| table.set(name).is_some());
+                    table.dirty_sets().chain(unsure).collect::<BTreeSet<_>>().into_iter().collect()
+                }
                 _ => table.sets().map(AddressSet::name).collect(),
             };
             for name in names {
@@ -218,10 +229,11 @@ impl Ipsets {
         Ok(())
     }
 
-    /// Takes back what is in effect.
-    pub(super) fn undo<K: Kernel + ?Sized>(&mut self, kernel: &mut K) {
+    /// Takes back what is in effect. Tells whether that is done, so that what is remembered is right again.
+    pub(super) fn undo<K: Kernel + ?Sized>(&mut self, kernel: &mut K) -> bool {
+        let mut done = true;
         if self.undo.is_empty() {
-            return;
+            return done;
         }
         let mut report = Report::default();
         let undo: Vec<_> = std::mem::take(&mut self.undo).into_iter().rev().collect();
@@ -232,40 +244,76 @@ impl Ipsets {
             // The transaction has failed already, and that is what the caller hears.
             if let Err(error) = run(kernel, order, &mut report) {
                 events::ipset_stays(&error);
+                done = false;
             }
         }
-        destroy(kernel, destroyed, &mut report);
+        for (name, _) in destroy(kernel, destroyed, DESTRUCTIONS, &mut report) {
+            self.leaving.insert(name);
+        }
         self.distrust();
+        done
     }
 
-    /// Nothing of it is to be taken back: it is in effect, or nobody knows.
-    pub(super) fn keep(&mut self) {
+    /// Nobody knows whether the transaction is in effect, so nothing is taken back. Sets that were made for it are ours.
+    pub(super) fn keep_in_doubt(&mut self, steps: &Steps) {
         self.undo.clear();
+        for (name, form) in &steps.outcome {
+            if let Some(form) = form {
+                self.standing.insert(name.clone(), Standing { form: *form, known: false });
+            }
+        }
     }
 
-    /// Does what comes after the commit. A set that is still in use is tried again with the next application.
+    /// Does what comes after the commit, or what is all when there was none. After a commit nothing can be taken back, and what
+    /// does not go stays to be done.
     pub(super) fn finish<K: Kernel + ?Sized>(
         &mut self,
         kernel: &mut K,
         steps: &Steps,
+        committed: bool,
         report: &mut Report,
     ) -> Result<(), Error> {
-        self.keep();
-        let mut going = Vec::new();
+        if committed {
+            self.undo.clear();
+        }
+        let (mut going, mut unsure) = (Vec::new(), BTreeSet::new());
         for order in &steps.after {
             match order {
                 Order::Destroy(name) => going.push(name.clone()),
-                order => run(kernel, order, report)?,
+                order if committed => {
+                    if let Err(error) = run(kernel, order, report) {
+                        events::ipset_stays(&error);
+                        report.remnants.push(Remnant::Members { set: order.set().clone(), why: error.to_string() });
+                        unsure.insert(order.set().clone());
+                    }
+                }
+                order => {
+                    self.undo.extend(inverse(order));
+                    run(kernel, order, report)?;
+                }
             }
         }
+        self.undo.clear();
+        // What could not be destroyed before is not waited for again.
+        let (again, new): (Vec<_>, Vec<_>) = going.into_iter().partition(|name| self.leaving.contains(name));
         for (name, form) in &steps.outcome {
             self.leaving.remove(name);
+            self.unsure.remove(name);
             match form {
-                Some(form) => drop(self.standing.insert(name.clone(), Standing { form: *form, known: true })),
+                Some(form) => {
+                    let known = !unsure.contains(name);
+                    self.standing.insert(name.clone(), Standing { form: *form, known });
+                }
                 None => drop(self.standing.remove(name)),
             }
         }
-        self.leaving.extend(destroy(kernel, going, report));
+        self.unsure.extend(unsure);
+        let mut stay = destroy(kernel, new, DESTRUCTIONS, report);
+        stay.extend(destroy(kernel, again, 1, report));
+        for (set, error) in stay {
+            report.remnants.push(Remnant::Ipset { set: set.clone(), why: error.to_string() });
+            self.leaving.insert(set);
+        }
         Ok(())
     }
 }
@@ -284,7 +332,9 @@ pub(crate) fn remove<K: Kernel + ?Sized>(kernel: &mut K, model: &Model, report: 
         }
     }
     report.sets += names.len();
-    destroy(kernel, names, report);
+    for (set, error) in destroy(kernel, names, DESTRUCTIONS, report) {
+        report.remnants.push(Remnant::Ipset { set, why: error.to_string() });
+    }
 }
 
 fn run<K: Kernel + ?Sized>(kernel: &mut K, order: &Order, report: &mut Report) -> Result<(), ipset::Error> {
@@ -295,25 +345,32 @@ fn run<K: Kernel + ?Sized>(kernel: &mut K, order: &Order, report: &mut Report) -
     outcome
 }
 
-/// Destroys sets, as soon as no rule holds them any more. Returns those that something still refers to.
-fn destroy<K: Kernel + ?Sized>(kernel: &mut K, mut names: Vec<IpsetName>, report: &mut Report) -> Vec<IpsetName> {
-    for attempt in 0..DESTRUCTIONS {
-        names.retain(|name| match run(kernel, &Order::Destroy(name.clone()), report) {
-            Ok(()) => false,
-            Err(error) if error.is_busy() && attempt + 1 < DESTRUCTIONS => true,
-            Err(error) => {
-                events::ipset_stays(&error);
-                true
+/// Destroys sets, as soon as no rule holds them any more, but at most so many times. Returns those that stay.
+fn destroy<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    mut names: Vec<IpsetName>,
+    attempts: u32,
+    report: &mut Report,
+) -> Vec<(IpsetName, ipset::Error)> {
+    let mut stay = Vec::new();
+    for attempt in 1..=attempts {
+        let tried = std::mem::take(&mut names);
+        for name in tried {
+            match run(kernel, &Order::Destroy(name.clone()), report) {
+                Ok(()) => {}
+                Err(error) if error.is_busy() && attempt < attempts => names.push(name),
+                Err(error) => {
+                    events::ipset_stays(&error);
+                    stay.push((name, error));
+                }
             }
-        });
+        }
         if names.is_empty() {
             break;
         }
-        if attempt + 1 < DESTRUCTIONS {
-            std::thread::sleep(Duration::from_millis(1 << attempt));
-        }
+        std::thread::sleep(Duration::from_millis(1 << (attempt - 1)));
     }
-    names
+    stay
 }
 
 /// What takes an order back, if it has to be.
@@ -321,8 +378,9 @@ fn inverse(order: &Order) -> Option<Order> {
     match order {
         Order::Create(set, _) => Some(Order::Destroy(set.clone())),
         Order::Add(set, members) => Some(Order::Delete(set.clone(), members.clone())),
+        Order::Delete(set, members) => Some(Order::Add(set.clone(), members.clone())),
         // A set that is larger than it was will do.
-        Order::Swap(..) | Order::Delete(..) | Order::Destroy(_) => None,
+        Order::Swap(..) | Order::Destroy(_) => None,
     }
 }
 

@@ -3,7 +3,10 @@
 //! Owns: the order of these steps, the bounded retry, and what is remembered between two applications.
 //! Never: patches a batch that is built; keeps a memory of the kernel that the kernel has not acknowledged.
 //!
-//! Invariant: a failed application changes neither the kernel nor the memory, and can be tried again.
+//! Invariant: a failed application changes neither the kernel nor the memory, and can be tried again. Where that is not
+//! certain ([`Error::is_in_doubt`]) the memory is forgotten.
+//! Invariant: what comes after a commit cannot fail the application: what stays is in the report ([`Remnant`]), and is tried
+//! again.
 //! Invariant: an application that finds nothing to change sends nothing.
 //!
 //! # What is ours
@@ -30,7 +33,7 @@ mod report;
 use std::time::{Duration, Instant};
 
 pub use crate::ruleset::{Change, Fallback, Identity, Mark, NativeChange, Plan};
-pub use report::Report;
+pub use report::{Remnant, Report};
 
 use self::ipsets::{Ipsets, Steps};
 use self::leftovers::Leftovers;
@@ -97,7 +100,8 @@ impl Memory {
     ) -> Result<(Plan, Report), Error> {
         let start = Instant::now();
         let mut report = Report::new("iptables");
-        let settled = self.observed.as_ref().is_some_and(|o| o.adopted) && !model.is_dirty();
+        let settled =
+            self.observed.as_ref().is_some_and(|o| o.adopted) && !model.is_dirty() && !self.ipsets.has_remnants();
         if mode == Mode::Commit && (model.is_deferred() || settled) {
             report.deferred = model.is_deferred();
             report.generation = self.observed.as_ref().map_or(0, |o| o.generation);
@@ -110,7 +114,9 @@ impl Memory {
             }
             outcome
         });
-        self.ipsets.undo(kernel);
+        if !self.ipsets.undo(kernel) {
+            self.forget();
+        }
         outcome
     }
 
@@ -165,7 +171,7 @@ impl Memory {
         if plan.is_empty() && leftovers.is_empty() {
             if mode.commits() {
                 self.ipsets.prepare(kernel, &steps, mode, &mut ipsets, report)?;
-                self.finish_ipsets(kernel, &steps, report)?;
+                self.ipsets.finish(kernel, &steps, false, report)?;
                 self.install(pending, model);
             }
             return Ok(plan_of(plan, leftovers, steps));
@@ -188,9 +194,10 @@ impl Memory {
                 return Err(Error::Refused(encode::refusals(&plan, &leftovers, &sealed, &rejections)).into());
             }
             Err(other) => {
-                // Whether it is in effect is not known.
-                self.ipsets.keep();
-                self.forget();
+                if mode.commits() && other.is_in_doubt() {
+                    self.ipsets.keep_in_doubt(&steps);
+                    self.forget();
+                }
                 return Err(Error::Commit(other).into());
             }
         };
@@ -199,7 +206,7 @@ impl Memory {
             pending.learn(&plan, sealed.handles(&committed.echoed));
             observed.generation = next_generation(observed.generation);
             report.generation = observed.generation;
-            self.finish_ipsets(kernel, &steps, report)?;
+            self.ipsets.finish(kernel, &steps, true, report)?;
             self.install(pending, model);
         }
         let buffer = sealed.into_bytes();
@@ -207,21 +214,6 @@ impl Memory {
             self.buffer = buffer;
         }
         Ok(plan_of(plan, leftovers, steps))
-    }
-
-    /// Does what is to be done to ipsets after a commit.
-    fn finish_ipsets<K: Kernel + ?Sized>(
-        &mut self,
-        kernel: &mut K,
-        steps: &Steps,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        let finished = self.ipsets.finish(kernel, steps, report);
-        if finished.is_err() {
-            // The rest is in effect, and found so by the next application.
-            self.forget();
-        }
-        finished
     }
 
     /// Remembers what stands now.
@@ -251,10 +243,15 @@ fn repeat(
                 events::stale(number);
                 std::thread::sleep(pause(number));
             }
-            Err(Attempt::Failed(error)) => return Err(*error),
+            Err(Attempt::Failed(error)) => return Err(partly(*error, &report)),
         }
     }
-    Err(Error::Stale { attempts: ATTEMPTS })
+    Err(partly(Error::Stale { attempts: ATTEMPTS }, &report))
+}
+
+/// The same, of an application that has begun to change what packets meet.
+fn partly(error: Error, report: &Report) -> Error {
+    if report.has_begun && !error.is_in_doubt() { Error::Partly(Box::new(error)) } else { error }
 }
 
 /// All changes as a plan. In this layout what is left elsewhere is in groups of the native one.

@@ -2,7 +2,46 @@
 
 use std::time::Duration;
 
+use std::fmt;
+
+use crate::name::IpsetName;
 use crate::ruleset::{Change, Fallback, NativeChange, Plan};
+
+/// Something that was to go with an application that is in effect, and stays. The next application tries again, also when
+/// the model has not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remnant {
+    /// An ipset that could not be destroyed. No rule of ours looks for it.
+    Ipset {
+        /// The set.
+        set: IpsetName,
+        /// The kernel's reason.
+        why: String,
+    },
+    /// Members that have left an ipset and are in it still: rules that look for it find them.
+    Members {
+        /// The set.
+        set: IpsetName,
+        /// The kernel's reason.
+        why: String,
+    },
+    /// Chains, sets and maps of the native layout that no rule leads to any more.
+    Unused {
+        /// The kernel's reason.
+        why: String,
+    },
+}
+
+impl fmt::Display for Remnant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ipset { set, why } => write!(f, "ipset {set} is not wanted any more and stays: {why}"),
+            Self::Members { set, why } => write!(f, "members that have left ipset {set} stay in it: {why}"),
+            Self::Unused { why } => write!(f, "chains and sets that are not used any more stay: {why}"),
+        }
+    }
+}
 
 /// Numbers of one application. Counts are of what was changed, not of what stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +66,8 @@ pub struct Report {
     /// What was done in another form than the first, in the native layout: of new rules, and, when all was read, of what
     /// the kernel lacks.
     pub fallbacks: Vec<Fallback>,
+    /// What was to go and stays; the rest is in effect.
+    pub remnants: Vec<Remnant>,
     /// Transactions; more than one when packets on their way could have been lost in one
     /// ([`native_layout`](crate::manual::native_layout)).
     pub transactions: usize,
@@ -50,6 +91,8 @@ pub struct Report {
     pub kernel: Duration,
     /// Time of the whole call.
     pub total: Duration,
+    /// Whether some transaction changed what packets meet, in this attempt or one before.
+    pub(super) has_begun: bool,
 }
 
 impl Report {
@@ -62,6 +105,7 @@ impl Report {
         (self.tables, self.chains, self.rules_added, self.rules_deleted) = (0, 0, 0, 0);
         (self.sets, self.elements) = (0, 0);
         (self.transactions, self.messages, self.bytes) = (0, 0, 0);
+        self.remnants.clear();
     }
 
     /// Counts changes beside those that were counted.

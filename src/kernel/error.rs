@@ -145,6 +145,12 @@ impl CommitError {
         matches!(self, Self::Stale { .. })
     }
 
+    /// Whether nobody knows if the batch is in effect: it was sent, and no answer to it was read.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::NoAnswer | Self::Malformed(_) | Self::Io(_))
+    }
+
     /// Whether something the batch deletes is still in use.
     #[must_use]
     pub fn is_busy(&self) -> bool {

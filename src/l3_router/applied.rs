@@ -141,6 +141,11 @@ fn exchange(
     let stated = state_rules(manager.model_mut(), old, new).map_err(RouterError::from);
     match stated.and_then(|_| Ok(manager.apply()?)) {
         Ok(report) => Ok((report, back)),
+        Err(error) if matches!(&error, RouterError::Apply(inner) if inner.is_in_doubt()) => {
+            // What may be in effect is brought back to what was.
+            let failed = back.take(manager, new, old);
+            Err(error.with_failures(failed.err().into_iter().collect()))
+        }
         Err(error) => {
             let failed = back.restore(manager.model_mut(), new, old);
             Err(error.with_failures(failed.err().into_iter().collect()))

@@ -57,8 +57,8 @@
 //! - **Sets of security groups.** neutron changes up to four members one by one, and from five on fills a second set and
 //!   swaps (neutron 10); we send the differences, however many, as an element costs the same either way, and swap only when a
 //!   set has to grow. Its set has the type `hash:net` for all groups; ours can be `hash:ip`. In the native layout sets are in
-//!   the transaction. Failures to delete and destroy are ignored by neutron; a set that is still in use is tried again by us with
-//!   the next application, and other failures are errors.
+//!   the transaction. Failures to delete and destroy are ignored by neutron; what cannot go after a commit is in our
+//!   report and tried again with the next application; without a commit it is an error, and what was done is taken back.
 //! - **Sets of an earlier run.** An ipset bears no mark of who made it. One of a wanted name and type is taken over, one of
 //!   another type is an error, and one that nobody wants any more stays when the process that made it is gone; neutron has a
 //!   cleaning tool for these.

@@ -55,12 +55,15 @@ impl<U: Key, K: Kernel> Core<U, K> {
             }
             failures.push(failure);
         }
-        match self.manager.apply() {
-            Ok(report) => Ok((Arc::new(report), failures)),
-            Err(error) => {
-                self.installed.take_back(self.manager.model_mut(), undo);
-                Err(WriteError::Apply(Arc::new(error)))
-            }
+        let error = match self.manager.apply() {
+            Ok(report) => return Ok((Arc::new(report), failures)),
+            Err(error) => Arc::new(error),
+        };
+        self.installed.take_back(self.manager.model_mut(), undo);
+        // What may be in effect is brought back to what was.
+        match error.is_in_doubt() && self.manager.apply().is_err() {
+            true => Err(WriteError::InDoubt(error)),
+            false => Err(WriteError::Apply(error)),
         }
     }
 }
@@ -79,8 +82,11 @@ fn runs<U>(pending: Vec<Pending<U>>) -> Vec<Vec<Pending<U>>> {
 
 /// Whether another transaction, without the change at fault, can succeed.
 fn is_of_one(error: &WriteError) -> bool {
-    let WriteError::Apply(error) = error else { return true };
-    !matches!(**error, Error::Commit(_) | Error::Kernel(_) | Error::Stale { .. })
+    match error {
+        WriteError::Apply(error) => !matches!(**error, Error::Commit(_) | Error::Kernel(_) | Error::Stale { .. }),
+        WriteError::InDoubt(_) => false,
+        _ => true,
+    }
 }
 
 fn finish<U>(pending: Vec<Pending<U>>, failures: Vec<Option<WriteError>>, report: &Arc<Report>) {

@@ -152,7 +152,10 @@ where
     /// Submits all that is owed and not under way, due or not.
     pub(crate) fn retry(&self, wanted: &mut impl Wanted<U>) -> Vec<(U, Ticket)> {
         let all = lock(&self.debts).take_all();
-        self.pay(all, wanted)
+        let tickets = self.pay(all, wanted);
+        // What an application has left is tried with the next one, which nothing else may bring about.
+        drop(self.writer.submit(Submission::new([])));
+        tickets
     }
 
     /// What is owed.

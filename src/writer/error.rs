@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::name::IpsetName;
 use crate::wrap::{ModelError, TableId};
 
-/// Why a change did not happen. Model and kernel are as they were before it.
+/// Why a change did not happen. The model is as it was before it, and so is the kernel but for [`InDoubt`](Self::InDoubt).
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -19,6 +19,10 @@ pub enum WriteError {
     /// The kernel, or the compiler, refused it.
     #[error(transparent)]
     Apply(Arc<crate::error::Error>),
+    /// The change, or a part of it, may be in effect: the kernel's answer was lost, and the kernel could not be asked or be
+    /// brought to the one or the other. What stands is read with the next transaction.
+    #[error("it may be in effect, or a part of it: {0}")]
+    InDoubt(Arc<crate::error::Error>),
     /// The chain is another unit's.
     #[error("{table}: chain `{chain}` belongs to {owner}")]
     ChainTaken {

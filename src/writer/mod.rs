@@ -16,6 +16,8 @@
 //! Invariant: changes take effect in the order in which they were submitted.
 //! Invariant: a change that is refused leaves no trace, and stops no other: the changes of a transaction that is refused
 //! are taken back and tried again by halves, until the one at fault is alone.
+//! Invariant: what a ticket says is true. When nobody knows whether a change is in effect, the kernel is brought back to what
+//! was; when that fails as well, the ticket says so ([`WriteError::InDoubt`]), and the next transaction begins with reading.
 //!
 //! | file | has |
 //! |---|---|

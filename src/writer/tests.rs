@@ -179,6 +179,41 @@ fn what_the_kernel_refuses_leaves_no_trace_and_can_be_repeated() {
     assert_eq!(rules(&writer, "$local").len(), 1);
 }
 
+/// The answer is lost, once or for good, and the change is in effect or not: a ticket says what is so, and the model is what
+/// the ticket says.
+#[test]
+fn an_answer_that_is_lost_is_looked_for() {
+    for layout in [Layout::Iptables, Layout::native()] {
+        for (times, done) in [(1, true), (1, false), (2, true), (2, false), (9, true), (9, false)] {
+            let kernel = Fake::new();
+            let writer = Writer::start(manager(kernel.connect(), layout.clone()), Pace::default()).unwrap();
+            writer.change(instance(1, 22)).wait().unwrap();
+            let lose = move |manager: &mut Manager<Fake>| manager.kernel_mut().lose_answers(times, done);
+            writer.visit(lose).unwrap();
+            let before = kernel.to_string();
+            let outcome = writer.change(instance(2, 22)).wait();
+            writer.visit(|manager| manager.kernel_mut().lose_answers(0, false)).unwrap();
+            let stands = kernel.to_string() != before;
+            let wanted = rules(&writer, "$local").len() == 2;
+            let what = format!("{layout:?}, {times}, {done}: {outcome:?}");
+            match &outcome {
+                Ok(_) => assert!(stands && wanted, "{what}"),
+                Err(WriteError::InDoubt(_)) => assert!(!wanted && times == 9, "{what}"),
+                Err(_) => assert!(!stands && !wanted, "{what}"),
+            }
+            assert_eq!(outcome.is_ok(), done || times == 1, "{what}");
+            // The next one ends all doubt.
+            writer.change(instance(3, 22)).wait().unwrap();
+            let again = |manager: &mut Manager<Fake>| {
+                manager.refresh();
+                manager.apply().unwrap().messages
+            };
+            assert_eq!(writer.visit(again).unwrap(), 0, "{what}");
+            assert_eq!(rules(&writer, "$local").len() == 3, wanted, "{what}");
+        }
+    }
+}
+
 #[test]
 fn a_submission_is_done_whole_or_not_at_all() {
     let (writer, _) = writer(Pace::default());

@@ -39,7 +39,7 @@ impl Ticket {
     /// nothing was sent if they were in effect already.
     ///
     /// # Errors
-    /// [`WriteError`]: none of the submission's changes is in effect.
+    /// [`WriteError`]: none of the submission's changes is in effect, but for [`WriteError::InDoubt`].
     pub fn wait(&self) -> Result<Arc<Report>, WriteError> {
         let mut result = self.0.result.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnetwork::IpNetwork;
 use nftwrap::Manager;
-use nftwrap::apply::Report;
+use nftwrap::apply::{Remnant, Report};
 use nftwrap::error::Error;
 use nftwrap::ipset::{self, Family as SetFamily, Form, Order};
 use nftwrap::kernel::{Errno, Fake, Kernel};
@@ -287,6 +287,106 @@ fn an_order_that_is_refused_changes_nothing() {
     assert_eq!(members(manager.kernel_mut().connect(), SET), texts(&["10.0.0.1/32"]));
     assert_eq!(manager.kernel_mut().ipset(&name("new")).unwrap(), None);
     assert_eq!(numbers(&settle(&mut manager)), (1, 2, true));
+}
+
+/// What is committed is committed: a member that cannot go afterwards is told, and goes with the next application.
+#[test]
+fn members_that_stay_after_a_commit_are_told_and_go_later() {
+    let mut manager = Manager::with_kernel(with_group(&["10.0.0.1/32", "10.0.0.2/32"]), Fake::new());
+    settle(&mut manager);
+    leave(&mut manager, SET, &["10.0.0.2/32"]);
+    add(manager.model_mut(), "$i1", "-j ACCEPT");
+    manager.kernel_mut().refuse_ipset(&name(SET), Errno::NOMEM);
+    let report = manager.apply().unwrap();
+    assert!(matches!(&*report.remnants, [Remnant::Members { set, .. }] if *set == name(SET)), "{report:?}");
+    assert_eq!(members(manager.kernel_mut().connect(), SET).len(), 2);
+    let report = manager.apply().unwrap();
+    assert_eq!((numbers(&report), &*report.remnants), ((0, 1, false), &[][..]));
+    assert_eq!(members(manager.kernel_mut().connect(), SET), texts(&["10.0.0.1/32"]));
+    assert_eq!(settle(&mut manager).messages, 0);
+}
+
+/// Without a transaction nothing is committed: the members that could go come back.
+#[test]
+fn members_that_cannot_go_are_a_refusal() {
+    let mut manager = Manager::with_kernel(with_group(&["10.0.0.1/32"]), Fake::new());
+    for set in ["a", "z"] {
+        table(manager.model_mut()).add_set(&name(set), SetKind::Addresses).unwrap();
+        join(&mut manager, set, &["10.0.0.7/32", "10.0.0.8/32"]);
+    }
+    settle(&mut manager);
+    let seen = |manager: &mut Manager<Fake>| ["a", "z"].map(|set| members(manager.kernel_mut().connect(), set));
+    let before = seen(&mut manager);
+    leave(&mut manager, "a", &["10.0.0.7/32"]);
+    join(&mut manager, "a", &["10.0.0.9/32"]);
+    leave(&mut manager, "z", &["10.0.0.8/32"]);
+    manager.kernel_mut().refuse_ipset(&name("z"), Errno::NOMEM);
+    assert!(matches!(manager.apply().unwrap_err(), Error::Ipset(_)));
+    assert_eq!(seen(&mut manager), before);
+    assert_eq!(numbers(&settle(&mut manager)), (0, 3, false));
+}
+
+/// A set that cannot go is told, and tried again once with each application, without waiting for it.
+#[test]
+fn a_set_that_stays_is_told_and_goes_later() {
+    let mut manager = Manager::with_kernel(with_group(&[]), Fake::new());
+    settle(&mut manager);
+    let model = manager.model_mut();
+    table(model).empty_chain("$i1").unwrap();
+    table(model).remove_set(&name(SET)).unwrap();
+    manager.kernel_mut().refuse_ipset(&name(SET), Errno::NOMEM);
+    let report = manager.apply().unwrap();
+    assert!(matches!(&*report.remnants, [Remnant::Ipset { set, .. }] if *set == name(SET)), "{report:?}");
+    manager.kernel_mut().refuse_ipset(&name(SET), Errno::BUSY);
+    let report = manager.apply().unwrap();
+    assert_eq!((report.remnants.len(), report.messages), (1, 1));
+    let report = manager.apply().unwrap();
+    assert_eq!((report.remnants.len(), report.messages), (0, 1));
+    assert_eq!(manager.kernel_mut().ipset(&name(SET)).unwrap(), None);
+    assert_eq!(manager.apply().unwrap().messages, 0);
+}
+
+/// An answer that is lost: whatever is in effect, the next application ends it, also when the model is other by then.
+#[test]
+fn after_an_answer_that_is_lost_sets_are_read() {
+    for done in [true, false] {
+        for back in [true, false] {
+            let mut manager = Manager::with_kernel(with_group(&["10.0.0.1/32"]), Fake::new());
+            settle(&mut manager);
+            table(manager.model_mut()).add_set(&name("new"), SetKind::Addresses).unwrap();
+            join(&mut manager, "new", &["10.0.0.7/32"]);
+            join(&mut manager, SET, &["10.0.0.2/32"]);
+            add(manager.model_mut(), "$i1", "-j ACCEPT");
+            // Done or not, the second look tells, unless nothing is ever done.
+            manager.kernel_mut().lose_answers(2, done);
+            let outcome = manager.apply();
+            assert_eq!(outcome.is_ok(), done);
+            assert!(outcome.err().is_none_or(|error| error.is_in_doubt()));
+            manager.kernel_mut().lose_answers(0, done);
+            if back {
+                leave(&mut manager, "new", &["10.0.0.7/32"]);
+                table(manager.model_mut()).remove_set(&name("new")).unwrap();
+                leave(&mut manager, SET, &["10.0.0.2/32"]);
+            }
+            settle(&mut manager);
+            let kernel = manager.kernel_mut();
+            assert_eq!(kernel.ipset(&name("new")).unwrap().is_some(), !back, "{done}");
+            assert_eq!(members(kernel.connect(), SET).len(), if back { 1 } else { 2 }, "{done}");
+        }
+    }
+}
+
+/// A batch that was not sent is in no doubt: what came before it is taken back.
+#[test]
+fn a_batch_that_is_not_permitted_takes_back_what_came_before_it() {
+    let mut manager = Manager::with_kernel(with_group(&["10.0.0.1/32"]), Fake::new());
+    settle(&mut manager);
+    join(&mut manager, SET, &["10.0.0.2/32"]);
+    add(manager.model_mut(), "$i1", "-j ACCEPT");
+    manager.kernel_mut().fail_next(1, Errno::PERM);
+    let error = manager.apply().unwrap_err();
+    assert!(error.is_not_permitted() && !error.is_in_doubt(), "{error}");
+    assert_eq!(members(manager.kernel_mut().connect(), SET), texts(&["10.0.0.1/32"]));
 }
 
 /// A stale generation is no refusal: what is done is not done again.

@@ -15,7 +15,8 @@
 //! generation; when it has moved, everything is forgotten and read anew.
 //!
 //! Invariant: compiler, memory and kernel change together: after a failure all three are as they were, and after an
-//! answer that is lost, or a failure of a transaction that others went before, the first two are forgotten.
+//! answer that is lost, or a failure of a transaction that others went before, the first two are forgotten. The error tells
+//! which it was ([`Error::is_in_doubt`]).
 //!
 //! How it is tested: scripts in place of the compiler here; `tests/native` with models, on the fake and on the kernel.
 
@@ -165,7 +166,7 @@ impl<S: Source> Memory<S> {
         while let Err(Attempt::Failed(error)) = &outcome
             && (self.leave_out(error) || self.lacks_flags(error, kernel)?)
         {
-            *report = Report { attempts: report.attempts, ..Report::new("native") };
+            *report = Report { attempts: report.attempts, has_begun: report.has_begun, ..Report::new("native") };
             outcome = self.transact(model, kernel, mode, report);
         }
         if outcome.is_ok() && mode == Mode::Commit {
@@ -228,7 +229,12 @@ impl<S: Source> Memory<S> {
         let Planned { changes, pending, leftovers, adopted, guard } = planned;
         if mode == Mode::Commit {
             events::applied(adopted.as_ref().map(|standing| standing.tables.len()), &changes, report);
-            report.generation = self.settle(adopted, pending, guard, true, model);
+            // A remnant was not sent, or nobody knows; it is found when all is read.
+            let finished = report.remnants.is_empty();
+            report.generation = self.settle(adopted, pending, guard, finished, model);
+            if !finished {
+                self.forget();
+            }
         }
         Ok(plan_of(changes, leftovers, report))
     }

@@ -251,6 +251,15 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Whether a packet meets nothing else because of it, when nothing leads there any more.
+pub(super) fn is_unseen(change: &NativeChange) -> bool {
+    match change {
+        NativeChange::DeleteChain { .. } | NativeChange::FlushChain { .. } | NativeChange::DeleteSet { .. } => true,
+        NativeChange::DeleteElements { set, .. } => is_directory(set) || is_actions(set),
+        _ => false,
+    }
+}
+
 /// What the compiler calls a set: `map` of `C/map/7`, `chains` of `C/chains`.
 fn kind(set: &SetName) -> &str {
     let mut parts = set.as_str().rsplit('/');

@@ -6,7 +6,8 @@
 //! All are sealed before the first is sent, so that what cannot be written changes nothing. When one of several is refused,
 //! it may be because of the state in between (chains that the old rules and the new ones together would nest too deep):
 //! what is left is sent as one. When that fails as well, or another program was faster, what stands is read anew by the next
-//! application, which takes over or removes what was made. Until then filtering is as it was, or as it is to be.
+//! application, which takes over or removes what was made. Until then filtering is as it was ([`Error::Refused`] and others),
+//! as it is to be (no error, but a [`Remnant`]), or in between ([`Error::Partly`]).
 //!
 //! How it is tested: `apply/native/tests`, with each transaction refused; `tests/packets.rs` with packets.
 
@@ -20,7 +21,7 @@ use super::ipsets::AskedIpsets;
 use super::phases::{self, Phase};
 use super::source::Source;
 use super::{Attempt, Memory, Planned, Report, blame};
-use crate::apply::{KEPT_BUFFER, Mode, next_generation};
+use crate::apply::{KEPT_BUFFER, Mode, Remnant, next_generation};
 use crate::error::Error;
 use crate::kernel::{CommitError, Errno, Kernel, Rejection};
 use crate::ruleset::Fallback;
@@ -67,6 +68,10 @@ impl<S: Source> Memory<S> {
                     waiting = VecDeque::from([(rest, sealed?.0)]);
                     continue;
                 }
+                Err(error) if report.has_begun && self.is_unseen(planned, &phases, &part) => {
+                    report.remnants.push(Remnant::Unused { why: error.to_string() });
+                    return Ok(());
+                }
                 Err(error) => {
                     let looked_at = !matches!(error, CommitError::NotPermitted | CommitError::TooLarge { .. });
                     let is_refusal = matches!(error, CommitError::Refused(_));
@@ -79,6 +84,7 @@ impl<S: Source> Memory<S> {
                 }
             };
             report.transactions += usize::from(mode.commits());
+            report.has_begun |= mode.commits() && part.contains(&Phase::Switch);
             report.messages += sealed.messages();
             report.bytes += sealed.bytes().len();
             report.kernel += committed.elapsed;
@@ -94,6 +100,12 @@ impl<S: Source> Memory<S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether these phases change nothing that a packet meets.
+    fn is_unseen(&self, planned: &Planned, phases: &[Phase], part: &RangeInclusive<Phase>) -> bool {
+        let mut changes = planned.changes.iter().zip(phases).filter(|(_, phase)| part.contains(phase));
+        *part.start() == Phase::Break && changes.all(|(change, _)| phases::is_unseen(change))
     }
 
     /// The transaction of some phases.

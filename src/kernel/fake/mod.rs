@@ -51,6 +51,8 @@ pub struct Fake {
     namespace: Arc<Mutex<Namespace>>,
     before_commit: Option<Hook>,
     failures: Option<(u32, Errno)>,
+    /// How many answers get lost, and whether what they are about is done.
+    lost: (u32, bool),
     refuse_ipset: Option<(IpsetName, Errno)>,
     interruptions: u32,
 }
@@ -108,7 +110,15 @@ impl Fake {
             inner.next_port += 1;
             inner.next_port
         };
-        Self { port, namespace, before_commit: None, failures: None, refuse_ipset: None, interruptions: 0 }
+        Self {
+            port,
+            namespace,
+            before_commit: None,
+            failures: None,
+            lost: (0, false),
+            refuse_ipset: None,
+            interruptions: 0,
+        }
     }
 
     /// Runs `hook` before each commit of this socket: a race as an ordinary test. It gets this socket, and its own
@@ -121,6 +131,12 @@ impl Fake {
     /// [`Errno::PERM`] a missing right; anything else is said of the first operation.
     pub fn fail_next(&mut self, times: u32, errno: Errno) {
         self.failures = (times > 0).then_some((times, errno));
+    }
+
+    /// Lets the answers to the next `times` commits of this socket get lost: [`CommitError::NoAnswer`]. `done` says whether
+    /// these commits take effect.
+    pub fn lose_answers(&mut self, times: u32, done: bool) {
+        self.lost = (times, done);
     }
 
     /// Lets the next order of this socket about that ipset fail, without any effect.
@@ -190,6 +206,13 @@ impl Fake {
                 }
             });
         }
+        let lost = commit && self.lost.0 > 0;
+        if lost {
+            self.lost.0 -= 1;
+            if !self.lost.1 {
+                return Err(CommitError::NoAnswer);
+            }
+        }
         let Namespace { state, generation, stats, .. } = &mut *inner;
         let answer = if commit {
             run::batch(state, *generation, batch.bytes(), self.port)
@@ -203,7 +226,7 @@ impl Fake {
                     // Generation 0 means "any" in a batch, so no ruleset has it.
                     *generation = generation.checked_add(1).unwrap_or(1);
                 }
-                Ok(Committed { echoed, ..Committed::default() })
+                if lost { Err(CommitError::NoAnswer) } else { Ok(Committed { echoed, ..Committed::default() }) }
             }
             Answer::Stale => Err(stale),
             Answer::Refused(rejections) => Err(CommitError::Refused(rejections)),

@@ -439,3 +439,80 @@ fn a_failure_between_transactions_leaves_what_was_seen() {
         assert_ne!(seen(&mut process.kernel).0, before.0);
     }
 }
+
+/// All phases: a chain is made, one is filled anew, keys follow, a chain goes.
+fn all_of_it(wanted: &Handle) {
+    let mut w = wanted.borrow_mut();
+    w.chain("agent/6", false, &[accept()]);
+    w.action(9, jump_verdict("agent/6"));
+    w.choose("agent/map/1", 1000, 9);
+    w.chain("agent/1", false, &[accept(), accept()]);
+    w.choose("agent/map/1", 1001, 4);
+    w.actions().elements.remove(&toy::key(6));
+    w.drop_chain("agent/3");
+}
+
+fn jump_verdict(to: &str) -> Verdict {
+    Verdict::Jump(chain(to))
+}
+
+/// Each transaction of several is refused, or has no answer: the error says what is so, and the next application ends it.
+#[test]
+fn an_error_says_whether_the_change_is_in_effect() {
+    let mut seen = Vec::new();
+    for fault in ["refused", "stale", "lost", "lost, done"] {
+        for number in 1..=4 {
+            let (kernel, wanted) = (Fake::new(), world());
+            lead_to_a_new_chain(&wanted);
+            wanted.borrow_mut().choose("agent/map/1", 1001, 5);
+            let mut process = Process::start(&kernel, &wanted);
+            process.apply();
+            all_of_it(&wanted);
+            let mut commits = 0;
+            process.kernel.before_commit(move |kernel| {
+                commits += 1;
+                match fault {
+                    _ if commits < number => {}
+                    "refused" => kernel.fail_next(1, Errno::NOMEM),
+                    "stale" => kernel.fail_next(1, Errno::RESTART),
+                    fault => kernel.lose_answers(1, fault == "lost, done"),
+                }
+            });
+            process.touch();
+            let outcome = process.run(Mode::Commit);
+            let what = match &outcome {
+                Ok(report) if report.remnants.is_empty() => "in effect",
+                Ok(_) => "in effect, with remnants",
+                Err(Error::Partly(_)) => "partly",
+                Err(error) if error.is_in_doubt() => "in doubt",
+                Err(_) => "not in effect",
+            };
+            seen.push(format!("{fault} {number}: {what}"));
+            process.kernel.before_commit(|_| ());
+            let left = process.run(Mode::Commit).unwrap();
+            assert_eq!(left.messages > 0, fault != "lost, done" || number < 4, "{fault} {number}");
+            assert!(left.remnants.is_empty());
+            process.memory.forget();
+            assert_eq!(process.apply().messages, 0, "{fault} {number}");
+        }
+    }
+    let wanted = [
+        "refused 1: not in effect",
+        "refused 2: not in effect",
+        "refused 3: partly",
+        "refused 4: in effect, with remnants",
+        "stale 1: not in effect",
+        "stale 2: not in effect",
+        "stale 3: partly",
+        "stale 4: in effect, with remnants",
+        "lost 1: in doubt",
+        "lost 2: in doubt",
+        "lost 3: in doubt",
+        "lost 4: in effect, with remnants",
+        "lost, done 1: in doubt",
+        "lost, done 2: in doubt",
+        "lost, done 3: in doubt",
+        "lost, done 4: in effect, with remnants",
+    ];
+    assert_eq!(seen, wanted);
+}
