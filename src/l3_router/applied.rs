@@ -82,6 +82,11 @@ impl Applied {
         router.err().into_iter().chain(metering.and_then(Result::err)).collect()
     }
 
+    /// The rules that stand, as far as this process has stated them.
+    pub(super) fn standing(&self) -> &RuleSet {
+        &self.standing
+    }
+
     /// Everything is read and compared again by the next application.
     pub(super) fn refresh(&mut self) {
         self.manager.refresh();

@@ -8,12 +8,13 @@
 //! last, and is a warning when it fails: neighbours are told, connections of what was translated end, devices of ports
 //! that are gone go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::applied::{Applied, Reports};
 use super::devices::{self, Routes, Work};
+use super::ended::Translation;
 use super::marks::ScopeMarks;
 use super::names::Names;
 use super::place::Place;
@@ -42,6 +43,8 @@ pub struct L3Router {
     counted: Counted,
     /// What stands; `None` until the first update.
     state: Option<Router>,
+    /// What an earlier process's rules translated, until the first update is done.
+    inherited: Option<HashSet<Translation>>,
     /// Floating addresses of an update that failed.
     failed: Vec<FloatingIp>,
 }
@@ -109,6 +112,7 @@ impl L3Router {
                 marks: ScopeMarks::new(),
                 counted: Counted::default(),
                 state: None,
+                inherited: None,
                 failed: Vec::new(),
             }),
             Err(error) if place.adopted => Err(error),
@@ -181,13 +185,35 @@ impl L3Router {
         let mut marks = self.marks.clone();
         if self.state.is_none() && self.place.adopted {
             marks = recover::marks(self.applied.kernel(), &self.options.component, router, &names)?;
+            if self.inherited.is_none() {
+                // An update that fails may have changed the rules: they are read before the first one.
+                self.inherited = Some(recover::translations(self.applied.kernel(), &self.options.component)?);
+            }
         }
         marks.assign(router)?;
         let wanted = rules(router, &marks, &self.options.rules)?;
+        let translated = Translation::all(&self.applied.standing().router);
         let (reports, work) = self.step(router, &names, &wanted)?;
         self.marks = marks;
         let old = self.state.replace(router.clone());
-        Ok(self.finish(old.as_ref(), router, &names, reports, work))
+        let translated = self.inherited.take().unwrap_or(translated);
+        let (connections, warning) = self.end(&translated, &Translation::all(&wanted.router));
+        let mut outcome = self.finish(old.as_ref(), &names, reports, work);
+        outcome.connections = connections;
+        outcome.warnings.extend(warning);
+        for warning in &outcome.warnings {
+            log::warn!("router {}: {warning}", self.id);
+        }
+        Ok(outcome)
+    }
+
+    /// Deletes the connections of what is not translated any more.
+    fn end(&mut self, old: &HashSet<Translation>, new: &HashSet<Translation>) -> (usize, Option<RouterError>) {
+        match ended::delete(&mut self.conntrack, old, new) {
+            Ok(ended) => (ended, None),
+            Err(error) if error.is_not_supported() => (0, None),
+            Err(error) => (0, Some(error.into())),
+        }
     }
 
     /// What can be taken back.
@@ -225,14 +251,7 @@ impl L3Router {
     }
 
     /// What cannot be taken back.
-    fn finish(
-        &mut self,
-        old: Option<&Router>,
-        router: &Router,
-        names: &Names,
-        reports: Reports,
-        work: Work,
-    ) -> Outcome {
+    fn finish(&mut self, old: Option<&Router>, names: &Names, reports: Reports, work: Work) -> Outcome {
         let mut outcome = Outcome {
             rules: reports.router,
             metering: reports.metering,
@@ -251,11 +270,6 @@ impl L3Router {
             let told = announcer.announce(&self.place.namespace, &device, address.into(), self.options.announcements);
             outcome.warnings.extend(told.err().map(RouterError::from));
         }
-        match old.map(|old| ended::delete(&mut self.conntrack, old, router)) {
-            Some(Ok(ended)) => outcome.connections = ended,
-            Some(Err(error)) if !error.is_not_supported() => outcome.warnings.push(error.into()),
-            Some(Err(_)) | None => {}
-        }
         let wanted: BTreeSet<&InterfaceName> = names.ports.iter().chain(&names.external).collect();
         match self.unplug(old, |name| !wanted.contains(name)) {
             Ok((count, failures)) => {
@@ -263,9 +277,6 @@ impl L3Router {
                 outcome.warnings.extend(failures);
             }
             Err(error) => outcome.warnings.push(error),
-        }
-        for warning in &outcome.warnings {
-            log::warn!("router {}: {warning}", self.id);
         }
         outcome
     }

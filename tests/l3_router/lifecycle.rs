@@ -7,9 +7,11 @@ use nftwrap::l3_router::state::*;
 use nftwrap::l3_router::{RouterError, RouterOptions, Routers};
 use nftwrap::layout::Layout;
 use nftwrap::netlink::namespace::{Namespace, unmount};
+use nftwrap::rule::Protocol;
 
+use crate::flow::{Flow, PORT};
 use crate::lab::Lab;
-use crate::world::{Directory, OUTSIDE, TOOLS, World, adopted, clean, layouts, same};
+use crate::world::{Directory, ONE, OUTSIDE, OWN, TOOLS, TWO, World, adopted, clean, layouts, same};
 use crate::{FLOATING, QG, QR1, example, forwarding, id, plain, scoped};
 
 /// Set when a test runs itself again.
@@ -36,6 +38,35 @@ fn a_restart_sends_nothing() {
         let outcome = world.update(&plain());
         assert!(outcome.is_idle(), "{outcome:?}");
         assert!(!world.snapshot(&plain()).contains("203.0.113.101"), "{layout:?}");
+    }
+}
+
+/// What went while no agent ran: its connections end with the first update, and those of what stays go on.
+#[test]
+fn connections_of_what_went_meanwhile_end() {
+    for layout in layouts() {
+        let mut router = plain();
+        let (stays, goes) = (FLOATING, [203, 0, 113, 102].into());
+        router.floating = vec![FloatingIp::new(stays, ONE), FloatingIp::new(goes, TWO)];
+        router.forwardings = vec![PortForwarding {
+            protocol: Protocol::UDP,
+            internal_address: ONE,
+            ..forwarding("0d1b5cc4", (PORT, PORT), (PORT + 1, PORT + 1))
+        }];
+        let forwarded = router.forwardings[0].floating;
+        let Some(mut world) = World::with(layout.clone(), &router) else { return };
+        let flows = [(stays, (&world.one, PORT)), (goes, (&world.two, PORT)), (forwarded, (&world.one, PORT + 1))];
+        let flows = flows.map(|(address, at)| Flow::new(&world.outside, at, (address, PORT)));
+        let outward = Flow::new(&world.two, (&world.outside, PORT), (OUTSIDE, PORT));
+        assert_eq!(flows.each_ref().map(Flow::ask), [Some(OUTSIDE.into()); 3], "{layout:?}");
+        assert_eq!(outward.ask(), Some(goes.into()), "{layout:?}");
+        let mut left = router.clone();
+        left.floating.pop();
+        left.forwardings.clear();
+        world.restart();
+        world.routers.add(&left).unwrap();
+        assert_eq!(flows.each_ref().map(Flow::ask), [Some(OUTSIDE.into()), None, None], "{layout:?}");
+        assert_eq!(outward.ask(), Some(OWN.into()), "{layout:?}");
     }
 }
 
