@@ -16,9 +16,9 @@ use super::applied::{Applied, Reports};
 use super::devices::{self, Routes, Work};
 use super::ended::Translation;
 use super::marks::ScopeMarks;
-use super::names::Names;
+use super::names::{Given, Names};
 use super::place::Place;
-use super::rules::rules;
+use super::rules::named_rules;
 use super::state::{FloatingIp, FloatingState, Id, Plug, Role, Router, StateError};
 use super::traffic::{Counted, Traffic};
 use super::{RouterError, RouterOptions, ended, recover};
@@ -43,6 +43,8 @@ pub struct L3Router {
     counted: Counted,
     /// What stands; `None` until the first update.
     state: Option<Router>,
+    /// The names of what stands; those of an empty router until the first update.
+    names: Names,
     /// What an earlier process's rules translated, until the first update is done.
     inherited: Option<HashSet<Translation>>,
     /// Floating addresses of an update that failed.
@@ -96,7 +98,8 @@ impl L3Router {
     /// # Errors
     /// [`RouterError`]; a namespace that was made is gone again.
     pub fn open(id: &Id, options: Arc<RouterOptions>) -> Result<Self, RouterError> {
-        let place = Place::open(&Names::of(&Router::new(id.clone()))?.namespace, &options)?;
+        let names = Names::of(&Router::new(id.clone()))?;
+        let place = Place::open(&names.namespace, &options)?;
         let prepared = Rtnl::open_in(&place.namespace).map_err(RouterError::from).and_then(|mut rtnl| {
             place.prepare(&mut rtnl, &options)?;
             Ok((rtnl, Conntrack::open_in(&place.namespace)?, Applied::new(&place.namespace, &options)?))
@@ -112,6 +115,7 @@ impl L3Router {
                 marks: ScopeMarks::new(),
                 counted: Counted::default(),
                 state: None,
+                names,
                 inherited: None,
                 failed: Vec::new(),
             }),
@@ -181,9 +185,14 @@ impl L3Router {
             return Err(RouterError::NotSupported { what: "plumbing a distributed router" });
         }
         router.check()?;
-        let names = Names::of(router)?;
+        let mut given = self.state.as_ref().map(|state| Given::standing(state, &self.names)).unwrap_or_default();
+        let adopts = self.state.is_none() && self.place.adopted;
+        if adopts {
+            given = recover::names(self.applied.kernel(), router, &self.options)?;
+        }
+        let names = Names::beside(router, &given)?;
         let mut marks = self.marks.clone();
-        if self.state.is_none() && self.place.adopted {
+        if adopts {
             marks = recover::marks(self.applied.kernel(), &self.options.component, router, &names)?;
             if self.inherited.is_none() {
                 // An update that fails may have changed the rules: they are read before the first one.
@@ -191,14 +200,15 @@ impl L3Router {
             }
         }
         marks.assign(router)?;
-        let wanted = rules(router, &marks, &self.options.rules)?;
+        let wanted = named_rules(router, &names, &marks, &self.options.rules)?;
         let translated = Translation::all(&self.applied.standing().router);
         let (reports, work) = self.step(router, &names, &wanted)?;
         self.marks = marks;
         let old = self.state.replace(router.clone());
         let translated = self.inherited.take().unwrap_or(translated);
         let (connections, warning) = self.end(&translated, &Translation::all(&wanted.router));
-        let mut outcome = self.finish(old.as_ref(), &names, reports, work);
+        let before = std::mem::replace(&mut self.names, names);
+        let mut outcome = self.finish(old.as_ref().map(|old| (old, &before)), reports, work);
         outcome.connections = connections;
         outcome.warnings.extend(warning);
         for warning in &outcome.warnings {
@@ -251,7 +261,7 @@ impl L3Router {
     }
 
     /// What cannot be taken back.
-    fn finish(&mut self, old: Option<&Router>, names: &Names, reports: Reports, work: Work) -> Outcome {
+    fn finish(&mut self, old: Option<(&Router, &Names)>, reports: Reports, work: Work) -> Outcome {
         let mut outcome = Outcome {
             rules: reports.router,
             metering: reports.metering,
@@ -270,7 +280,7 @@ impl L3Router {
             let told = announcer.announce(&self.place.namespace, &device, address.into(), self.options.announcements);
             outcome.warnings.extend(told.err().map(RouterError::from));
         }
-        let wanted: BTreeSet<&InterfaceName> = names.ports.iter().chain(&names.external).collect();
+        let wanted: BTreeSet<_> = self.names.ports.iter().chain(&self.names.external).cloned().collect();
         match self.unplug(old, |name| !wanted.contains(name)) {
             Ok((count, failures)) => {
                 outcome.devices += count;
@@ -284,17 +294,16 @@ impl L3Router {
     /// Devices of ports go, or go back to where they were given from.
     fn unplug(
         &mut self,
-        old: Option<&Router>,
+        old: Option<(&Router, &Names)>,
         goes: impl Fn(&InterfaceName) -> bool,
     ) -> Result<(usize, Vec<RouterError>), RouterError> {
-        let names = old.map(Names::of).transpose()?;
-        let given: Vec<InterfaceName> = match (old, &names) {
-            (Some(old), Some(names)) => {
+        let given: Vec<InterfaceName> = match old {
+            Some((old, names)) => {
                 let ports = old.ports.iter().map(|port| &port.plug).zip(&names.ports);
                 let gateway = old.gateway.iter().map(|gateway| &gateway.plug).zip(&names.external);
                 ports.chain(gateway).filter(|(plug, _)| **plug == Plug::Given).map(|(_, name)| name.clone()).collect()
             }
-            _ => Vec::new(),
+            None => Vec::new(),
         };
         let (mut count, mut failures) = (0, Vec::new());
         for link in self.rtnl.links()?.into_iter().filter(|link| devices::is_routers(link) && goes(&link.name)) {
@@ -330,9 +339,8 @@ impl L3Router {
     pub fn traffic(&mut self, reset: bool) -> Result<Vec<Traffic>, RouterError> {
         self.place.check()?;
         let (Some(state), Some(meter)) = (&self.state, self.applied.meter()) else { return Ok(Vec::new()) };
-        let names = Names::of(state)?;
         let mut traffic = Vec::with_capacity(state.labels.len());
-        for (label, name) in state.labels.iter().zip(&names.labels) {
+        for (label, name) in state.labels.iter().zip(&self.names.labels) {
             let counted = self.counted.read(meter.kernel_mut(), name, reset, &self.options)?;
             if counted.is_none() {
                 log::warn!("router {}: the chain of label {} is gone", self.id, label.id);
@@ -352,8 +360,8 @@ impl L3Router {
             Err(error) if error.is_gone() => return Ok(()),
             checked => checked?,
         }
-        let state = self.state.clone();
-        let (_, failures) = self.unplug(state.as_ref(), |_| true)?;
+        let stood = self.state.clone().map(|state| (state, self.names.clone()));
+        let (_, failures) = self.unplug(stood.as_ref().map(|(state, names)| (state, names)), |_| true)?;
         if let Some(error) = failures.into_iter().next() {
             return Err(error);
         }

@@ -63,6 +63,27 @@ fn packets_are_counted_and_begun_anew() {
     }
 }
 
+/// A label that begins like one that stands: what that one has counted stays, over a restart as well.
+#[test]
+fn a_label_keeps_what_it_counted_when_another_comes() {
+    for layout in layouts() {
+        let both = metered();
+        let one = Router { labels: both.labels[..1].to_vec(), ..both.clone() };
+        let Some(mut world) = World::with(layout.clone(), &one) else { return };
+        let first = |world: &World| world.routers.traffic(&one.id, false).unwrap()[0].counted.unwrap().packets;
+        Flow::new(&world.one, (&world.outside, PORT), (OUTSIDE, PORT)).ask().unwrap();
+        assert_eq!(first(&world), 1, "{layout:?}");
+        world.update(&both);
+        assert_eq!(first(&world), 1, "{layout:?}: another came");
+        world.restart();
+        adopted(&world.routers.add(&both).unwrap());
+        assert_eq!(first(&world), 1, "{layout:?}: another process");
+        assert!(world.routers.update(&both).unwrap().is_idle());
+        world.update(&one);
+        assert_eq!(first(&world), 1, "{layout:?}: the other went");
+    }
+}
+
 /// 95. The original forgets the router and sets it up anew; here the label is set up again by the next update.
 #[test]
 fn a_label_whose_chain_is_gone_is_set_up_again() {

@@ -113,8 +113,17 @@ pub struct RuleSet {
 /// [`StateError`] when the state does not hold together, or asks for what the release does not have.
 pub fn rules(router: &Router, marks: &ScopeMarks, options: &RuleOptions) -> Result<RuleSet, StateError> {
     router.check()?;
-    let names = Names::of(router)?;
-    let context = Context { router, names: &names, marks, options };
+    named_rules(router, &Names::of(router)?, marks, options)
+}
+
+/// The same, of a router that was checked, when its things have these names.
+pub(super) fn named_rules(
+    router: &Router,
+    names: &Names,
+    marks: &ScopeMarks,
+    options: &RuleOptions,
+) -> Result<RuleSet, StateError> {
+    let context = Context { router, names, marks, options };
     let mut chains = Chains::default();
     if options.release == Release::Icehouse {
         icehouse::write(&context, &mut chains)?;
