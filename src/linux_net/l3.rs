@@ -248,7 +248,7 @@ impl<K: Kernel + Debug, D: InterfaceDriver<K>> L3Driver for LinuxL3<K, D> {
         network: Option<&Network>,
     ) -> Result<(), HostError> {
         // By now the address may be another guest's, for whom it stays.
-        if !is_anothers(self.host.manager.model(), floating, fixed) {
+        if !is_anothers(self.host.manager.model_mut(), floating, fixed) {
             self.host.unbind_floating_ip(device, floating.into())?;
         }
         remove_floating_forward(self.host.manager.model_mut(), floating, fixed)?;

@@ -32,8 +32,6 @@
 //!   has seen it. A process that is killed while it makes an address the first of a gateway can leave that one address away.
 //! - **Ports that come later.** Where the kernel has no `meta ibrname`, what is routed instead of bridged is so for the ports that the
 //!   bridge had at the call; call again when a guest's port has come.
-//! - **Floating addresses.** Each call compares all rules of the four chains that hold associations, so that a start with many of them
-//!   takes their number squared. An index by address in the model would end that; nothing else needs one so far.
 //! - **An owner's socket** ([`Manager`](crate::Manager) in the native layout) is known to the kernel by its port number. When a
 //!   child process still holds a closed one, its late end could take the owner off a table that a new manager has made under
 //!   the same number; the next reading takes the table over again.

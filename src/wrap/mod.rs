@@ -27,6 +27,7 @@
 //! Where the truth is: the iptables managers of nova and neutron; the differences are in
 //! [`manual::parity`](crate::manual::parity).
 
+mod addresses;
 mod builtin;
 mod chain;
 mod check;

@@ -13,8 +13,10 @@
 
 use std::collections::hash_map::Entry as Bucket;
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::addresses::{self, Addresses};
 use super::entry::{Entry, Place, RuleKey};
 use super::journal::{Edits, Journal};
 use super::mix::Mix;
@@ -103,6 +105,8 @@ struct Index {
     by_hash: HashMap<u32, Same, Mix>,
     /// What changed; `None` when it is not known.
     journal: Option<Journal>,
+    /// Rules by address, as soon as somebody asks.
+    addresses: Option<Addresses>,
 }
 
 impl Slots {
@@ -222,6 +226,24 @@ impl Slots {
         }
     }
 
+    /// The rules about an address, in chain order.
+    pub(super) fn about(&mut self, address: IpAddr) -> Vec<Entry> {
+        let Some(mut known) = self.index.as_mut().map(|index| index.addresses.take().unwrap_or_default()) else {
+            return self.iter().filter(|entry| addresses::is_about(entry, address)).cloned().collect();
+        };
+        let found = known.find(self, address).iter().filter_map(|key| self.keyed(*key)).cloned().collect();
+        if let Some(index) = &mut self.index {
+            index.addresses = Some(known);
+        }
+        found
+    }
+
+    /// How many rules were looked at to find those about addresses.
+    #[cfg(test)]
+    pub(super) fn looked_at(&self) -> Option<usize> {
+        self.index.as_ref()?.addresses.as_ref().map(|addresses| addresses.looked_at)
+    }
+
     /// Takes a rule out and leaves a hole.
     pub(super) fn remove(&mut self, id: SlotId) -> Option<Entry> {
         let slot = self.part_mut(id.place()).get_mut(id.index())?;
@@ -326,7 +348,7 @@ impl Slots {
         for (id, entry) in self.slots() {
             note(&mut by_hash, entry.hash(), id);
         }
-        self.index = Some(Box::new(Index { by_hash, journal }));
+        self.index = Some(Box::new(Index { by_hash, journal, addresses: None }));
     }
 }
 

@@ -15,6 +15,7 @@ mod fill;
 mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::edit::Identity;
@@ -115,6 +116,19 @@ impl Table {
     pub fn chain<'k>(&self, chain: impl Into<ChainKey<'k>>) -> Option<&Chain> {
         let id = self.find(chain.into()).ok()??;
         self.at(id).filter(|chain| chain.is_present())
+    }
+
+    /// The rules of a chain about an address, in the chain's order: those for packets to it alone, and those that give packets
+    /// it as their source. In a long chain the work follows what has changed since the last question.
+    pub fn rules_about<'k>(&mut self, chain: impl Into<ChainKey<'k>>, address: IpAddr) -> Vec<Entry> {
+        let found = self.find(chain.into()).ok().flatten();
+        found.and_then(|id| self.at_mut(id)).map(|chain| chain.slots.about(address)).unwrap_or_default()
+    }
+
+    /// How many rules of a chain were looked at for that.
+    #[cfg(test)]
+    pub(crate) fn looked_at<'k>(&self, chain: impl Into<ChainKey<'k>>) -> usize {
+        self.chain(chain).and_then(|chain| chain.slots.looked_at()).unwrap_or_default()
     }
 
     /// Whether the chain was added, or is built in.

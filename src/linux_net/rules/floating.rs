@@ -5,6 +5,7 @@
 //!
 //! Invariant: a rule is known as one of an association by its chain and its fields. Others that only name the address
 //! (a VPN on a port of it, a network's source translation to it, an exemption) are never touched.
+//! Invariant: an association costs what it changes, however many there are ([`Table::rules_about`](crate::wrap::Table)).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -70,7 +71,7 @@ pub fn remove_floating_forward(model: &mut Model, floating: Ipv4Addr, fixed: Ipv
 }
 
 /// Whether the outside address is associated with another instance than this one.
-pub(in crate::linux_net) fn is_anothers(model: &Model, floating: Ipv4Addr, fixed: Ipv4Addr) -> bool {
+pub(in crate::linux_net) fn is_anothers(model: &mut Model, floating: Ipv4Addr, fixed: Ipv4Addr) -> bool {
     let own = of_address(model, floating, Some(fixed)).len();
     of_address(model, floating, None).len() > own
 }
@@ -100,16 +101,20 @@ fn rules(options: &Options, Floating { floating, fixed, device }: &Floating) -> 
 }
 
 /// The rules of an outside address's associations: all of them, or only those with one instance.
-fn of_address(model: &Model, floating: Ipv4Addr, fixed: Option<Ipv4Addr>) -> Vec<Placed> {
-    let Some(table) = model.table(Family::Ipv4, TableKind::Nat) else { return Vec::new() };
+fn of_address(model: &mut Model, floating: Ipv4Addr, fixed: Option<Ipv4Addr>) -> Vec<Placed> {
     let mut found = Vec::new();
+    // A table that is not there is not made for that.
+    if model.table(Family::Ipv4, TableKind::Nat).is_none() {
+        return found;
+    }
+    let Ok(table) = model.table_mut(Family::Ipv4, TableKind::Nat) else { return found };
     for name in CHAINS {
-        let entries = table.chain(ChainKey::Wrapped(name)).into_iter().flat_map(|chain| chain.rules());
-        let ours = entries.filter(|entry| {
+        let mut entries = table.rules_about(ChainKey::Wrapped(name), floating.into());
+        entries.retain(|entry| {
             let instance = instance(name, entry.rule(), floating);
             entry.place() == Place::Normal && instance.is_some_and(|found| fixed.is_none_or(|fixed| fixed == found))
         });
-        found.extend(ours.map(|entry| Placed::nat(name, (**entry.rule()).clone())));
+        found.extend(entries.iter().map(|entry| Placed::nat(name, (**entry.rule()).clone())));
     }
     found
 }
@@ -154,4 +159,38 @@ fn translation(address: Ipv4Addr) -> Nat {
 
 fn to_destination(address: Ipv4Addr) -> Target {
     Target::Dnat(Box::new(translation(address)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wrap::Profile;
+
+    /// The fault that a start with many associations took their number squared: each looks at what came since the last.
+    #[test]
+    fn an_association_costs_what_it_changes() {
+        let mut model =
+            Model::builder().component("nova-network".parse().unwrap()).profile(Profile::Nova).build().unwrap();
+        let options = Options::default();
+        let association = |number: u32| Floating {
+            floating: (0xcb00_7100 + number).into(),
+            fixed: (0x0a00_0000 + number).into(),
+            device: Some("eth0".parse().unwrap()),
+        };
+        const MANY: u32 = 500;
+        for number in 0..MANY {
+            assert!(ensure_floating_forward(&mut model, &options, &association(number)).unwrap().changed);
+        }
+        for number in 0..MANY {
+            let again = ensure_floating_forward(&mut model, &options, &association(number)).unwrap();
+            assert_eq!(again, FloatingChange::default());
+        }
+        // Another instance's from now on.
+        let moved = Floating { fixed: [10, 9, 9, 9].into(), ..association(7) };
+        assert_eq!(ensure_floating_forward(&mut model, &options, &moved).unwrap().stale, 5);
+        let table = model.table(Family::Ipv4, TableKind::Nat).unwrap();
+        let rules: usize = CHAINS.iter().map(|chain| table.chain(ChainKey::Wrapped(chain)).unwrap().len()).sum();
+        let looked_at: usize = CHAINS.iter().map(|chain| table.looked_at(ChainKey::Wrapped(chain))).sum();
+        assert!(looked_at <= rules + 10, "{looked_at} for {rules} rules");
+    }
 }
