@@ -71,6 +71,24 @@ pub enum Error {
         /// The number that was asked for.
         wanted: u16,
     },
+    /// There is a device of a VLAN's name that is none.
+    #[error("{device} is {}, and no VLAN; give it another name, or the VLAN", kind.as_deref().map_or("a device of its own".to_owned(), |kind| format!("a {kind} device")))]
+    NotAVlan {
+        /// The device.
+        device: InterfaceName,
+        /// What it is; `None` for hardware.
+        kind: Option<String>,
+    },
+    /// There is a VLAN device of that name and number on another device.
+    #[error("{device} is a VLAN of {}, not of {wanted}", found.as_ref().map_or("another device", InterfaceName::as_str))]
+    OtherVlanBase {
+        /// The device.
+        device: InterfaceName,
+        /// The device that carries it; `None` when it is not in this namespace.
+        found: Option<InterfaceName>,
+        /// The device that was to carry it.
+        wanted: InterfaceName,
+    },
     /// A device of the PCI bus is not what was asked of it.
     #[error("PCI device {address} {problem}")]
     Pci {

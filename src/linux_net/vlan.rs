@@ -1,11 +1,13 @@
 //! VLAN devices: the frames of a device that carry a tag.
+//!
+//! Never: takes another device for a VLAN's, or deletes it, because it has the name.
 
+use super::Error;
 use super::bridge::{self, NetAttrs};
 use super::steps::Steps;
-use super::{Error, device};
 use crate::name::{InterfaceName, MacAddress};
 use crate::rtnl::kind::Data;
-use crate::rtnl::{Kind, Link, LinkChange, NewLink, Rtnl};
+use crate::rtnl::{Kind, Link, LinkChange, NewLink, Rtnl, Tolerate};
 
 /// A VLAN of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +49,7 @@ fn default_name(number: u16) -> Result<InterfaceName, Error> {
 /// Makes the device of a VLAN unless it is there, and gives it its MTU in any case; the device's name.
 ///
 /// # Errors
-/// [`Error::OtherVlan`] when the name belongs to a VLAN with another number; [`Error::Rtnl`], `ENODEV` when the base is
+/// [`Error::NotAVlan`], [`Error::OtherVlan`] and [`Error::OtherVlanBase`] when the name belongs to another device; [`Error::Rtnl`], `ENODEV` when the base is
 /// not there, `EEXIST` when this VLAN of the base has a device of another name, and `EOPNOTSUPP` when the kernel has no
 /// VLANs.
 pub fn ensure_vlan(rtnl: &mut Rtnl, vlan: &Vlan) -> Result<InterfaceName, Error> {
@@ -67,11 +69,12 @@ fn ensure(steps: &mut Steps<'_>, vlan: &Vlan, name: &InterfaceName) -> Result<Li
         }
     }
     let link = steps.rtnl().require_link(name)?;
-    match link.data {
-        Data::Vlan { id } if id != vlan.number => {
-            return Err(Error::OtherVlan { device: name.clone(), found: id, wanted: vlan.number });
-        }
-        _ => {}
+    check(&link, vlan.number)?;
+    let others = steps.rtnl().links()?;
+    let carrier = others.iter().find(|other| Some(other.index) == link.parent).map(|other| &other.name);
+    if carrier != Some(&vlan.base) {
+        let (device, wanted) = (name.clone(), vlan.base.clone());
+        return Err(Error::OtherVlanBase { device, found: carrier.cloned(), wanted });
     }
     if let Some(mtu) = vlan.mtu.filter(|mtu| *mtu != 0 && *mtu != link.mtu) {
         let change = |mtu| LinkChange { mtu: Some(mtu), ..LinkChange::default() };
@@ -80,12 +83,23 @@ fn ensure(steps: &mut Steps<'_>, vlan: &Vlan, name: &InterfaceName) -> Result<Li
     Ok(link)
 }
 
+/// Whether the device is that VLAN's, of whatever base.
+fn check(link: &Link, number: u16) -> Result<(), Error> {
+    match link.data {
+        Data::Vlan { id } if id == number => Ok(()),
+        Data::Vlan { id } => Err(Error::OtherVlan { device: link.name.clone(), found: id, wanted: number }),
+        _ => Err(Error::NotAVlan { device: link.name.clone(), kind: link.kind.clone() }),
+    }
+}
+
 /// Deletes the device of a VLAN that has its default name; whether it was there.
 ///
 /// # Errors
-/// [`Error::Rtnl`].
+/// [`Error::NotAVlan`] and [`Error::OtherVlan`] when the name belongs to another device; [`Error::Rtnl`].
 pub fn remove_vlan(rtnl: &mut Rtnl, number: u16) -> Result<bool, Error> {
-    device::delete(rtnl, &default_name(number)?)
+    let Some(link) = rtnl.link(&default_name(number)?)? else { return Ok(false) };
+    check(&link, number)?;
+    Ok(rtnl.delete_link(&link).or_missing()?)
 }
 
 /// Makes the device of a VLAN and a bridge with it as a port; the device's name.
@@ -106,7 +120,8 @@ pub fn ensure_vlan_bridge(
 /// Deletes a bridge, gives its addresses back to the VLAN's device, and deletes that too; the name that it had.
 ///
 /// # Errors
-/// Those of [`remove_bridge`](bridge::remove_bridge) and [`remove_vlan`].
+/// Those of [`remove_bridge`](bridge::remove_bridge) and [`remove_vlan`]; a device that is none of the VLAN's is found before
+/// the bridge goes.
 pub fn remove_vlan_bridge(
     rtnl: &mut Rtnl,
     number: u16,
@@ -114,6 +129,10 @@ pub fn remove_vlan_bridge(
     net_attrs: Option<&NetAttrs>,
 ) -> Result<InterfaceName, Error> {
     let device = default_name(number)?;
+    if let Some(link) = rtnl.link(&device)? {
+        // Before anything is gone.
+        check(&link, number)?;
+    }
     bridge::remove_bridge(rtnl, bridge, Some(&device), net_attrs)?;
     remove_vlan(rtnl, number)?;
     Ok(device)

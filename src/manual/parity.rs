@@ -130,6 +130,8 @@
 //!   except those of the network that is passed along.
 //! - **`net_attrs`.** Ignored by nova since diablo, against its own documentation; we honour it when it is given.
 //! - **A device that is no bridge** is an error for us where nova would enslave to it or delete it.
+//! - **A device of a VLAN's name** is nova's to set and delete, whatever it is (6.3.44, 6.3.45); we look at its kind, its number and,
+//!   when we use it, at the device that carries it.
 //! - **First address.** nova removes all addresses of a gateway before it adds them again; we take one after the other, with
 //!   a spare for each that ends by itself, so that the device always has one and keeps its routes.
 //! - **Tolerance.** nova tolerates exit code 2, which is any refusal (7.25); we tolerate `EEXIST` on adding, and what says

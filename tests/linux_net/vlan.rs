@@ -1,7 +1,7 @@
 //! VLANs: nova 6.3.44 and 6.3.45. Kernels without 8021q skip what makes one.
 
-use nftwrap::linux_net::device;
 use nftwrap::linux_net::vlan::{Vlan, ensure_vlan, ensure_vlan_bridge, remove_vlan, remove_vlan_bridge};
+use nftwrap::linux_net::{Error, device};
 use nftwrap::rtnl::kind::Data;
 
 use crate::lab::skip_unless;
@@ -77,14 +77,37 @@ fn a_vlan_and_its_bridge_come_and_go_together() {
     }
 }
 
+/// The name says nothing of what a device is. nova takes it, and deletes it (6.3.45).
 #[test]
-fn a_device_that_is_there_gets_the_mtu_whatever_it_is() {
-    let Some(mut w) = World::new() else { return };
-    w.run("ip link add vlan7 type veth peer name other");
+fn a_device_of_a_vlans_name_that_is_none_is_left_alone() {
+    let Some(w) = World::new() else { return };
+    let mut w = w.with_routes();
+    w.run("ip link add vlan7 type veth peer name other; ip link add br7 type bridge; ip link set vlan7 master br7");
+    let before = w.state();
     let wanted = Vlan { number: 7, mtu: Some(1300), ..vlan() };
-    ensure_vlan(&mut w.rtnl, &wanted).unwrap();
-    assert_eq!(w.link("vlan7").mtu, 1300);
-    assert_ne!(w.link("vlan7").mac, vlan().mac);
+    let error = ensure_vlan(&mut w.rtnl, &wanted).unwrap_err();
+    assert!(matches!(&error, Error::NotAVlan { device, .. } if *device == name("vlan7")), "{error}");
+    assert_eq!(error.to_string(), "vlan7 is a veth device, and no VLAN; give it another name, or the VLAN");
+    let refused = [
+        ensure_vlan_bridge(&mut w.rtnl, &wanted, &name("br7"), None).map(drop),
+        remove_vlan(&mut w.rtnl, 7).map(drop),
+        remove_vlan_bridge(&mut w.rtnl, 7, &name("br7"), None).map(drop),
+    ];
+    for outcome in refused {
+        assert!(matches!(outcome, Err(Error::NotAVlan { .. })), "{outcome:?}");
+    }
+    assert_eq!(w.state(), before);
+}
+
+#[test]
+fn a_vlan_of_another_device_is_refused() {
+    let Some(mut w) = World::new() else { return };
+    if !can(&mut w) {
+        return;
+    }
+    let other = Vlan { base: name("eth1"), ..vlan() };
+    let error = ensure_vlan(&mut w.rtnl, &other).unwrap_err();
+    assert!(matches!(&error, Error::OtherVlanBase { found: Some(found), .. } if *found == name("eth0")), "{error}");
 }
 
 #[test]
