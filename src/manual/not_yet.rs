@@ -39,8 +39,8 @@
 //!   rule language, save files and output are, in `compat`.
 //! - **Routers.** The namespace of a distributed router's floating addresses, high availability, the NDP proxy, radvd and Open vSwitch
 //!   ports are not here. The first update of a router that an earlier process left cannot take that one's rules back when an address
-//!   is refused. When the last port forwarding with a counted range goes in the native layout, `nat` stays in the tables of iptables
-//!   until everything is read again, and moves then.
+//!   is refused. Where a second label of the same start came or went while no agent ran, whose the chain with that start is cannot be
+//!   told, and both begin to count anew.
 //! - **Connections that a closed group had let in** are deleted, but where the instance itself goes on sending, its packets make them anew,
 //!   as nova lets out whatever an instance sends: answers come in again. With `net.netfilter.nf_conntrack_tcp_loose` at 0 the host takes
 //!   up no TCP connection halfway, and they end; that is the host's to decide. Ports of a rule with a range are not told apart, so

@@ -41,6 +41,19 @@ fn a_restart_sends_nothing() {
     }
 }
 
+/// The fault that `nat` of the native layout moved with a look, after the last forwarding of a counted range was gone.
+#[test]
+fn nothing_moves_when_all_is_read_again() {
+    for layout in layouts() {
+        let router = Router { forwardings: vec![forwarding("0d1b5cc4", (13, 15), (10, 12))], ..plain() };
+        let Some(world) = World::with(layout.clone(), &router) else { return };
+        world.update(&plain());
+        world.routers.with(&plain().id, |own| own.refresh()).unwrap();
+        let outcome = world.update(&plain());
+        assert!(outcome.is_idle(), "{layout:?}: {outcome:?}");
+    }
+}
+
 /// What went while no agent ran: its connections end with the first update, and those of what stays go on.
 #[test]
 fn connections_of_what_went_meanwhile_end() {

@@ -76,7 +76,7 @@ scenarios! {
         }
     }
 
-    /// A table that stood in the group moves when such a rule comes, and back when all is read again without it.
+    /// A table that stood in the group moves when such a rule comes, and back when the last of them goes.
     fn a_table_moves_when_it_must_and_back_when_it_can(connect) {
         let mut manager = native(host(10), connect());
         put(manager.model_mut(), (TableKind::Mangle, "POSTROUTING", "-s 10.9.9.9 -j RETURN"));
@@ -96,11 +96,14 @@ scenarios! {
         let report = settle(&mut manager);
         assert_eq!((report.rules_added, report.elements), (1, 0), "{report:?}");
 
+        let second = (TableKind::Mangle, "POSTROUTING", "-p udp -m udp --dport 69 -j CHECKSUM --checksum-fill");
+        put(manager.model_mut(), second);
+        settle(&mut manager);
         take(manager.model_mut(), BOUND[0]);
-        manager.apply().unwrap();
-        assert_eq!(rules(&mut connect(), "mangle"), 3);
+        settle(&mut manager);
+        assert_eq!(rules(&mut connect(), "mangle"), 4);
         let generation = connect().generation().unwrap();
-        manager.refresh();
+        take(manager.model_mut(), second);
         settle(&mut manager);
         assert_eq!(connect().generation().unwrap(), generation + 1, "one transaction");
         assert!(tables(&mut connect()).contains(&"nova-compute-mangle".to_owned()));

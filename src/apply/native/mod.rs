@@ -57,11 +57,13 @@ use self::table::{Group, OWNED};
 use super::events;
 use super::leftovers::Leftovers;
 use super::{Attempt, Mode, Plan, Report, next_generation, repeat};
-use crate::compile::CompileError;
+use crate::compile::native::fallbacks;
+use crate::compile::{CompileError, Ipsets};
 use crate::error::Error;
 use crate::kernel::Kernel;
-use crate::name::WrapName;
+use crate::name::{IpsetName, WrapName};
 use crate::nft::TableFlags;
+use crate::rule::Rule;
 use crate::ruleset::{Fallback, NativeChange};
 use crate::transaction::Batch;
 use crate::wrap::{Model, TableId};
@@ -137,6 +139,10 @@ impl<S: Source> Memory<S> {
             report.deferred = model.is_deferred();
             report.generation = self.state.as_ref().and_then(|state| state.guard).unwrap_or(0);
             return Ok((Plan::default(), report));
+        }
+        if self.beside.keys().any(|id| is_dirty(model, *id) && !is_bound(model, *id)) {
+            // A table that can stand in the group again moves there now, and not with whatever comes later.
+            self.forget();
         }
         if self.state.is_none() {
             // What is to stand beside is found anew whenever everything is.
@@ -279,6 +285,34 @@ impl<S: Source> Memory<S> {
         }
         model.mark_applied();
         generation
+    }
+}
+
+fn is_dirty(model: &Model, id: TableId) -> bool {
+    model.dirty().any(|(dirty, _)| dirty == id)
+}
+
+/// Whether a rule of the table needs a table of iptables. Such tables are read as a whole with each change, so that to look at
+/// their rules costs nothing beside.
+fn is_bound(model: &Model, id: TableId) -> bool {
+    let bound = |rule: &Rule| {
+        let parts = fallbacks(rule, id.family, &AnySet).unwrap_or_default();
+        parts.iter().any(|part| part.tables.contains(&id.kind.name()))
+    };
+    let table = model.table(id.family, id.kind);
+    table.is_some_and(|table| table.chains().any(|chain| chain.rules().any(|entry| bound(entry.rule()))))
+}
+
+/// Sets that are all there: whether a part of a rule is bound does not depend on them.
+struct AnySet;
+
+impl Ipsets for AnySet {
+    fn index(&self, _: &IpsetName) -> Option<u16> {
+        Some(0)
+    }
+
+    fn name(&self, _: u16) -> Option<IpsetName> {
+        None
     }
 }
 
