@@ -164,8 +164,8 @@
 //! As chains of one table cannot lead to another, the component's *whole table* then stands with those of iptables, as in
 //! [`Layout::Iptables`](crate::layout::Layout::Iptables): in the same transaction, beside what other programs have there,
 //! without the group's offset of priorities. Its other tables stay native. A plan says so
-//! ([`Fallback::Table`](crate::apply::Fallback::Table)). When everything is read anew and no rule needs it any more, the
-//! table moves back. A model without a component cannot tell its rules from others in those tables: there such a rule is
+//! ([`Fallback::Table`](crate::apply::Fallback::Table)). The table moves back with the
+//! change that takes the last such rule. A model without a component cannot tell its rules from others in those tables: there such a rule is
 //! refused by name ([`OtherTable`](crate::compile::CompileError::OtherTable)); give the model a component, or use the
 //! other layout.
 //!
