@@ -17,8 +17,10 @@
 //!   README still has the 1.15 s of an earlier version.
 //! - **A packet and a transaction at the same time.** The kernel chooses the rules of a chain when a packet enters the base chain, and
 //!   looks at the elements of a set when a rule asks. What is changed in place is made before it breaks
-//!   ([`native_layout`](super::native_layout)); where a whole table goes, as when the layout is switched, a packet in it can miss its
-//!   element, and goes on to the next rule: one in some thousands, none that is not allowed was seen to pass.
+//!   ([`native_layout`](super::native_layout)). Where a whole table goes, as when the layout is switched, old and new change places
+//!   in one transaction, and a packet on its way can miss its element and be dropped, or have its hooks from before and find them
+//!   without rules: of 3,286 forbidden ones during twelve switches on a busy emulated machine, one passed. To make the new tables
+//!   in one transaction and take the old ones away in a second would end that.
 //! - **Counters of elements** begin anew when the instance's chain becomes another kernel chain.
 //! - **Bounds.** [`Limits::sets`](crate::layout::Limits) bounds the constant sets of folding. Nothing bounds the maps of chains
 //!   that dispatch: ten thousand chains with eight jumps by address each are as many maps, and maps are a list in the kernel. When
