@@ -357,9 +357,13 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
         changes: Vec<Change<Key>>,
         ends: Vec<Filter>,
     ) -> Option<(String, Ticket)> {
-        let what = changes.iter().map(Change::key).max()?.to_string();
+        let what = match changes.iter().map(Change::key).max() {
+            Some(key) => key.to_string(),
+            None if ends.is_empty() => return None,
+            None => "connections".to_owned(),
+        };
         if let Some(first) = state.first_change() {
-            drop(self.debtor.submit(vec![first], Vec::new(), state));
+            drop(self.debtor.submit_piece(vec![first], Vec::new(), state));
         }
         Some((what, self.debtor.submit_piece(changes, ends, state)))
     }
@@ -517,7 +521,7 @@ impl<K: Kernel + Send + 'static> FirewallDriver for NftablesFirewallDriver<K> {
     }
 
     fn retry(&self) -> Result<(), DriverError> {
-        self.settle(self.retry())
+        self.settle_closing(self.retry())
     }
 
     fn owed(&self) -> Vec<Owed> {
