@@ -157,6 +157,12 @@ fn connections_go_after_the_rules() {
         driver.apply_instance_filter(&id("1")).unwrap();
         driver.wait_for_connections();
         assert_eq!(deleted.words(), ended);
+        open();
+        driver.visit(|manager| manager.kernel_mut().fail_next(1, Errno::NOMEM)).unwrap();
+        assert!(driver.refresh_security_group_rules(&group("a"), &[]).is_err());
+        driver.retry().wait().unwrap();
+        FirewallDriver::retry(&driver).unwrap();
+        assert_eq!(deleted.words(), ended, "whoever returns from it has seen them go");
     }
 }
 
