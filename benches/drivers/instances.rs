@@ -1,9 +1,11 @@
 //! nova's instances.
 
 use nftwrap::Manager;
+use nftwrap::conntrack::Conntrack;
 use nftwrap::kernel::Live;
 use nftwrap::layout::Layout;
 use nftwrap::name::MacAddress;
+use nftwrap::netlink::namespace::Namespace;
 use nftwrap::virt_firewall::instances::{
     Deferral, FirewallDriver, Instance, Interface, Network, NftablesFirewallDriver, Options, Subnet,
 };
@@ -21,7 +23,9 @@ impl Instances {
         let options = Options::of(&layout);
         let model = Model::builder().component("nova-compute".parse()?).profile(Profile::Nova).build()?;
         let manager = Manager::open_with(model, layout)?;
-        Ok(Box::new(Self(NftablesFirewallDriver::start(manager, Live::open()?, options, Pace::default())?)))
+        let driver = NftablesFirewallDriver::start(manager, Live::open()?, options, Pace::default())?;
+        let connections = Conntrack::open_in(&Namespace::current())?;
+        Ok(Box::new(Self(driver.ending_connections(Box::new(connections))?)))
     }
 }
 

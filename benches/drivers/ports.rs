@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use nftwrap::Manager;
 use nftwrap::apply::Report;
+use nftwrap::conntrack::Conntrack;
 use nftwrap::layout::Layout;
 use nftwrap::name::MacAddress;
+use nftwrap::netlink::namespace::Namespace;
 use nftwrap::virt_firewall::ports::{self, Path, Port, PortFirewall, Settings};
 
 use crate::support::failure::Failure;
@@ -19,7 +21,8 @@ impl Ports {
         // Told apart by interface, as the native layout can look it up; a bridge needs a rule a port in any layout.
         let settings = Settings { path: Path::Routed, ..Settings::for_layout(&layout) };
         let manager = Manager::open_with(ports::model("neutron-openvswi", false)?, layout)?;
-        Ok(Box::new(Self(PortFirewall::start(manager, settings, None)?)))
+        let connections = Conntrack::open_in(&Namespace::current())?;
+        Ok(Box::new(Self(PortFirewall::start(manager, settings, Some(Box::new(connections)))?)))
     }
 }
 

@@ -85,13 +85,29 @@ impl Translation {
     }
 }
 
-/// Deletes the connections of what was translated and is not any more. Returns how many there were.
-pub(super) fn delete(
-    conntrack: &mut Conntrack,
-    old: &HashSet<Translation>,
-    new: &HashSet<Translation>,
-) -> Result<usize, Error> {
-    old.difference(new).try_fold(0, |deleted, gone| Ok(deleted + gone.end(conntrack)?))
+/// What came of [`delete`].
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    /// How many connections there were.
+    pub(super) deleted: usize,
+    /// What has connections still, as they could not be deleted, with the first reason.
+    pub(super) failed: HashSet<Translation>,
+    pub(super) error: Option<Error>,
+}
+
+/// Deletes the connections of what was translated and is not any more. One that cannot be ended keeps no other from it.
+pub(super) fn delete(conntrack: &mut Conntrack, old: &HashSet<Translation>, new: &HashSet<Translation>) -> Ended {
+    let mut ended = Ended::default();
+    for gone in old.difference(new) {
+        match gone.end(conntrack) {
+            Ok(deleted) => ended.deleted += deleted,
+            Err(error) => {
+                ended.failed.insert(gone.clone());
+                ended.error.get_or_insert(error);
+            }
+        }
+    }
+    ended
 }
 
 /// The destination's ports that a match asks for.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::applied::{Applied, Reports};
 use super::devices::{self, Routes, Work};
-use super::ended::Translation;
+use super::ended::{Ended, Translation};
 use super::marks::ScopeMarks;
 use super::names::{Given, Names};
 use super::place::Place;
@@ -47,6 +47,8 @@ pub struct L3Router {
     names: Names,
     /// What an earlier process's rules translated, until the first update is done.
     inherited: Option<HashSet<Translation>>,
+    /// What is not translated any more and has connections still.
+    unended: HashSet<Translation>,
     /// Floating addresses of an update that failed.
     failed: Vec<FloatingIp>,
 }
@@ -117,6 +119,7 @@ impl L3Router {
                 state: None,
                 names,
                 inherited: None,
+                unended: HashSet::new(),
                 failed: Vec::new(),
             }),
             Err(error) if place.adopted => Err(error),
@@ -205,7 +208,8 @@ impl L3Router {
         let (reports, work) = self.step(router, &names, &wanted)?;
         self.marks = marks;
         let old = self.state.replace(router.clone());
-        let translated = self.inherited.take().unwrap_or(translated);
+        let mut translated = self.inherited.take().unwrap_or(translated);
+        translated.extend(self.unended.drain());
         let (connections, warning) = self.end(&translated, &Translation::all(&wanted.router));
         let before = std::mem::replace(&mut self.names, names);
         let mut outcome = self.finish(old.as_ref().map(|old| (old, &before)), reports, work);
@@ -217,13 +221,12 @@ impl L3Router {
         Ok(outcome)
     }
 
-    /// Deletes the connections of what is not translated any more.
+    /// Deletes the connections of what is not translated any more. What fails is tried again by the next update.
     fn end(&mut self, old: &HashSet<Translation>, new: &HashSet<Translation>) -> (usize, Option<RouterError>) {
-        match ended::delete(&mut self.conntrack, old, new) {
-            Ok(ended) => (ended, None),
-            Err(error) if error.is_not_supported() => (0, None),
-            Err(error) => (0, Some(error.into())),
-        }
+        let Ended { deleted, failed, error } = ended::delete(&mut self.conntrack, old, new);
+        let error = error.filter(|error| !error.is_not_supported());
+        self.unended = if error.is_some() { failed } else { HashSet::new() };
+        (deleted, error.map(Into::into))
     }
 
     /// What can be taken back.

@@ -45,7 +45,8 @@
 //!   told, and both begin to count anew.
 //! - **Connections that a closed group had let in** are deleted, but where the instance itself goes on sending, its packets make them anew,
 //!   as nova lets out whatever an instance sends: answers come in again. With `net.netfilter.nf_conntrack_tcp_loose` at 0 the host takes
-//!   up no TCP connection halfway, and they end; that is the host's to decide. Ports of a rule with a range are not told apart, so
+//!   up no TCP connection halfway, and they end; that is the host's to decide, and for UDP there is no such setting. When more than 32
+//!   members leave at once, all connections to those that the group let in are ended, and tracked anew if they are allowed. Ports of a rule with a range are not told apart, so
 //!   other connections of its protocol are deleted, too, and tracked again; a rule of the provider that comes ends none.
 //! - **Ports.** What a port says by ARP is not checked, as in neutron since 2023; before, its agent for Linux bridges did it by
 //!   `ebtables` (neutron 14.96).

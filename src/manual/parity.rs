@@ -309,7 +309,8 @@
 //!   device is one instance's until that one is unfiltered, so that no instance's guard is replaced or ended by another.
 //! - **Connections** that a rule, a member or a group of the instance had let in go on in nova when that is taken away (7.31), as the second
 //!   rule of its chain says. Here they end after the commit, unless another rule of the instance says the same, or
-//!   [`end_connections`](crate::virt_firewall::instances::Options) is off. One that the instance opened stays.
+//!   [`end_connections`](crate::virt_firewall::instances::Options) is off. One that the instance opened stays, and one in which it
+//!   goes on sending comes again ([`not_yet`](super::not_yet)).
 //! - **Settings of the kernel.** nova's chains are void between two ports of a bridge while `net.bridge.bridge-nf-call-iptables` is off, and
 //!   nobody says so (7.32). We do not set it either, as it changes what other programs' rules see; the first instance says it in the log, and
 //!   [`bridge_filtering`](crate::virt_firewall::NftablesFirewallDriver::bridge_filtering) says it to whoever asks.

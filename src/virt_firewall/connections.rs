@@ -5,6 +5,7 @@
 //! wait who does not ask for it.
 //!
 //! Invariant: what waits is one look at the kernel's table, however many rules it is for, each filter once.
+//! Invariant: what could not be deleted is tried again, at once and then with what comes next: nobody asks for it a second time.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -112,9 +113,16 @@ impl Handle {
     }
 }
 
+/// How often a deletion is tried before it waits for the next.
+const ATTEMPTS: usize = 3;
+
+/// As many filters wait for another attempt; of more, the oldest are given up.
+const KEPT: usize = 100_000;
+
 fn run(receiver: &Receiver<Message>, connections: &mut dyn Connections, failures: &Mutex<Vec<conntrack::Error>>) {
+    let mut kept: Vec<Filter> = Vec::new();
     while let Ok(first) = receiver.recv() {
-        let (mut filters, mut waiting) = (Vec::new(), Vec::new());
+        let (mut filters, mut waiting) = (std::mem::take(&mut kept), Vec::new());
         // What came meanwhile is done in one go.
         for message in std::iter::once(first).chain(receiver.try_iter()) {
             match message {
@@ -124,10 +132,9 @@ fn run(receiver: &Receiver<Message>, connections: &mut dyn Connections, failures
         }
         let mut seen = HashSet::new();
         filters.retain(|filter| seen.insert(filter.clone()));
-        if !filters.is_empty()
-            && let Err(error) = connections.delete(&filters)
-        {
-            log::warn!("{error}");
+        if let Err(error) = delete(connections, &filters) {
+            kept = filters.split_off(filters.len().saturating_sub(KEPT));
+            log::warn!("{error}; what is to be deleted is tried again with the next, {} given up", filters.len());
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
             failures.truncate(FAILURES - 1);
             failures.push(error);
@@ -139,6 +146,22 @@ fn run(receiver: &Receiver<Message>, connections: &mut dyn Connections, failures
     }
 }
 
+fn delete(connections: &mut dyn Connections, filters: &[Filter]) -> Result<(), conntrack::Error> {
+    let mut attempt = 1;
+    while !filters.is_empty() {
+        match connections.delete(filters) {
+            Ok(_) => break,
+            Err(error) if attempt == ATTEMPTS => return Err(error),
+            Err(_) => attempt += 1,
+        }
+    }
+    Ok(())
+}
+
+/// So many members of a group leave at once and are told apart. There is a filter for each with each address that may have
+/// connections with it: of more, all connections of the address are ended, and tracked anew if they are allowed.
+pub(super) const MANY: usize = 32;
+
 /// The protocol of its connections; `None` is every one.
 pub(super) fn protocol(service: Service, family: Family) -> Option<Protocol> {
     match service {
@@ -146,5 +169,52 @@ pub(super) fn protocol(service: Service, family: Family) -> Option<Protocol> {
         Service::Protocol(protocol) => Some(protocol).filter(|protocol| *protocol != Protocol::ALL),
         Service::Ports { protocol, .. } => Some(protocol.protocol()),
         Service::Icmp { .. } => Some(if family == Family::Ipv4 { Protocol::ICMP } else { Protocol::ICMPV6 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails so often, then notes what it is to delete.
+    struct Failing(usize, Arc<Mutex<Vec<Vec<Filter>>>>);
+
+    impl Connections for Failing {
+        fn delete(&mut self, filters: &[Filter]) -> Result<usize, conntrack::Error> {
+            if self.0 > 0 {
+                self.0 -= 1;
+                let source = crate::netlink::request::RequestError::Interrupted { attempts: 1 };
+                return Err(conntrack::Error { operation: conntrack::Operation::List, source });
+            }
+            self.1.lock().unwrap().push(filters.to_vec());
+            Ok(filters.len())
+        }
+    }
+
+    fn filter(zone: u16) -> Filter {
+        Filter { zone: Some(zone), ..Filter::default() }
+    }
+
+    #[test]
+    fn what_fails_for_a_moment_is_deleted_all_the_same() {
+        let deleted = Arc::default();
+        let cleaner = Cleaner::start(Box::new(Failing(ATTEMPTS - 1, Arc::clone(&deleted)))).unwrap();
+        cleaner.handle().delete(vec![filter(1)]);
+        cleaner.wait();
+        assert_eq!(*deleted.lock().unwrap(), [[filter(1)]]);
+        assert!(cleaner.failures().is_empty());
+    }
+
+    #[test]
+    fn what_fails_for_longer_goes_with_the_next() {
+        let deleted = Arc::default();
+        let cleaner = Cleaner::start(Box::new(Failing(ATTEMPTS, Arc::clone(&deleted)))).unwrap();
+        cleaner.handle().delete(vec![filter(1)]);
+        cleaner.wait();
+        assert_eq!((deleted.lock().unwrap().len(), cleaner.failures().len()), (0, 1));
+        cleaner.handle().delete(vec![filter(2)]);
+        cleaner.wait();
+        assert_eq!(*deleted.lock().unwrap(), [[filter(1), filter(2)]]);
+        assert!(cleaner.failures().is_empty());
     }
 }

@@ -8,7 +8,7 @@ use super::queue::{Next, Queue};
 use super::{Core, Key, Pending, WriteError};
 use crate::apply::Report;
 use crate::error::Error;
-use crate::kernel::Kernel;
+use crate::kernel::{CommitError, Kernel};
 
 impl<U: Key, K: Kernel> Core<U, K> {
     /// Works until the queue is closed and empty.
@@ -83,6 +83,8 @@ fn runs<U>(pending: Vec<Pending<U>>) -> Vec<Vec<Pending<U>>> {
 /// Whether another transaction, without the change at fault, can succeed.
 fn is_of_one(error: &WriteError) -> bool {
     match error {
+        // All together they are too much for one datagram, where each alone may not be.
+        WriteError::Apply(error) if matches!(**error, Error::Commit(CommitError::TooLarge { .. })) => true,
         WriteError::Apply(error) => !matches!(**error, Error::Commit(_) | Error::Kernel(_) | Error::Stale { .. }),
         WriteError::InDoubt(_) => false,
         _ => true,
@@ -92,5 +94,18 @@ fn is_of_one(error: &WriteError) -> bool {
 fn finish<U>(pending: Vec<Pending<U>>, failures: Vec<Option<WriteError>>, report: &Arc<Report>) {
     for (pending, failure) in pending.into_iter().zip(failures) {
         pending.finish(failure.map_or_else(|| Ok(Arc::clone(report)), Err));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is too much together may not be by halves; what the kernel did not say is no fault of one.
+    #[test]
+    fn too_much_together_is_tried_by_halves() {
+        let of = |error| is_of_one(&WriteError::Apply(Arc::new(Error::Commit(error))));
+        assert!(of(CommitError::TooLarge { size: 300_000, limit: 200_000 }));
+        assert!(!of(CommitError::NotPermitted) && !of(CommitError::NoAnswer));
     }
 }

@@ -86,7 +86,12 @@ fn what_is_said_of_bridges_is_so() {
         assert_eq!(filtering.passes(&bridge, Family::Ipv4), Some(passes), "{case}");
         assert_eq!(filtering.passes(&bridge, Family::Ipv6), Some(sysctl == 1), "{case}");
         assert_eq!(filtering.is_complete(), sysctl == 1, "{case}");
-        assert_eq!(arrives(&ends), !passes, "the instance is closed where packets meet its rules: {case}");
+        let tries = if passes { 1 } else { 20 };
+        assert_eq!(
+            (0..tries).any(|_| arrives(&ends)),
+            !passes,
+            "the instance is closed where packets meet its rules: {case}"
+        );
         let warnings = std::mem::take(&mut *WARNINGS.0.lock().unwrap());
         let expected = if sysctl == 1 { vec![] } else { vec![filtering.to_string()] };
         assert_eq!(warnings, expected, "once: {case}");

@@ -13,7 +13,7 @@ use ipnetwork::IpNetwork;
 
 use crate::conntrack::{self, Ends, Filter};
 use crate::rule::Family;
-use crate::virt_firewall::connections::protocol;
+use crate::virt_firewall::connections::{MANY, protocol};
 use crate::virt_firewall::group::{GroupRule, Remote};
 use crate::virt_firewall::service::Service;
 
@@ -41,8 +41,12 @@ pub(super) fn of_rule(addresses: &[IpAddr], rule: &GroupRule) -> Vec<Filter> {
     own.map(filter).collect()
 }
 
-/// What members of a group had opened to the addresses.
+/// What members of a group had opened to the addresses; of many members, what anybody had.
 pub(super) fn of_members(addresses: &[IpAddr], members: &[IpNetwork]) -> Vec<Filter> {
+    if members.len() > MANY {
+        let any_leaves = |local: &&IpAddr| members.iter().any(|member| local.is_ipv4() == member.is_ipv4());
+        return addresses.iter().filter(any_leaves).map(|local| to(*local)).collect();
+    }
     let pairs = addresses.iter().flat_map(|local| members.iter().map(move |member| (local, member)));
     let pairs = pairs.filter(|(local, member)| local.is_ipv4() == member.is_ipv4());
     pairs
@@ -60,4 +64,20 @@ pub(super) fn of_addresses(addresses: &[IpAddr]) -> Vec<Filter> {
         Filter { original, reply: Ends::default(), ..to(*local) }
     };
     addresses.iter().flat_map(|local| [to(*local), from(local)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tenant who empties a large group makes no filter for each of its members and each of its users.
+    #[test]
+    fn many_members_are_one_filter_an_address() {
+        let addresses: Vec<IpAddr> = vec!["10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+        let members =
+            |count: u8| -> Vec<IpNetwork> { (0..count).map(|n| IpAddr::from([10, 1, 0, n]).into()).collect() };
+        assert_eq!(of_members(&addresses, &members(3)).len(), 3);
+        assert_eq!(of_members(&addresses, &members(200)), [to(addresses[0])]);
+        assert_eq!(of_members(&addresses, &[]), []);
+    }
 }

@@ -164,11 +164,19 @@ impl<K: Kernel + Send + 'static> NftablesFirewallDriver<K> {
     }
 
     fn warn_of_bridges(&self) {
-        self.warned.call_once(|| match self.bridge_filtering() {
-            Ok(filtering) if filtering.is_complete() => {}
-            Ok(filtering) => log::warn!("{filtering}"),
-            Err(error) => log::warn!("whether packets of bridges meet the rules of instances is not known: {error}"),
-        });
+        // A bridge may come with the first instance that is on it.
+        if self.warned.is_completed() {
+            return;
+        }
+        match self.bridge_filtering() {
+            Ok(filtering) if filtering.bridges.is_empty() => {}
+            Ok(filtering) if filtering.is_complete() => self.warned.call_once(|| {}),
+            Ok(filtering) => self.warned.call_once(|| log::warn!("{filtering}")),
+            Err(error) => {
+                let known = "whether packets of bridges meet the rules of instances is not known";
+                self.warned.call_once(|| log::warn!("{known}: {error}"));
+            }
+        }
     }
 
     /// How it filters.

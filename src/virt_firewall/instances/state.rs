@@ -22,9 +22,9 @@ use super::rules;
 use crate::conntrack::Filter;
 use crate::name::{IpsetName, NameError};
 use crate::rule::{Family, Target};
-use crate::virt_firewall::group::{Direction, GroupId, GroupRule, SecurityGroup};
+use crate::virt_firewall::group::{Direction, GroupId, GroupRule, Remote, SecurityGroup};
 use crate::virt_firewall::groups::{self, Effect, GroupKey, Groups};
-use crate::virt_firewall::service::Dialect;
+use crate::virt_firewall::service::{Dialect, Service};
 use crate::wrap::SetKind;
 use crate::writer::debtor::Wanted;
 use crate::writer::{Change, Unit};
@@ -138,7 +138,6 @@ impl State {
 
     /// The connections that these rules had let in to the instance, but those of a rule that it still has.
     fn lost_rules(&self, instance: &Instance, old: &[GroupRule]) -> Vec<Filter> {
-        let said = |rule: &GroupRule| (rule.family, rule.service, rule.remote.clone());
         let stay: HashSet<_> = self.rules_of(&instance.groups).map(said).collect();
         let addresses = self.addresses(instance);
         let gone = old.iter().filter(|rule| !stay.contains(&said(rule)));
@@ -163,9 +162,12 @@ impl State {
             Some(group) => self.groups.put(group),
             None => self.groups.remove(id),
         };
-        let old = old.filter(|_| self.ends_connections).map(|old| old.rules).unwrap_or_default();
-        let users = self.groups.users(id).filter_map(|user| self.instances.get(user)).filter(|_| !old.is_empty());
-        let ends = users.map(|instance| (instance.id.clone(), self.lost_rules(instance, &old))).collect();
+        let mut gone = old.filter(|_| self.ends_connections).map(|old| old.rules).unwrap_or_default();
+        let stay: HashSet<_> = self.rules_of(std::slice::from_ref(id)).map(said).collect();
+        gone.retain(|rule| !stay.contains(&said(rule)));
+        // Most often a rule comes, and nobody has to be looked at.
+        let users = self.groups.users(id).filter_map(|user| self.instances.get(user)).filter(|_| !gone.is_empty());
+        let ends = users.map(|instance| (instance.id.clone(), self.lost_rules(instance, &gone))).collect();
         Outcome { effect, ends }
     }
 
@@ -220,6 +222,11 @@ impl State {
         let first = !std::mem::replace(&mut self.begun, true);
         (first && self.options.provider).then(|| self.provider_change())
     }
+}
+
+/// What a rule allows, whatever it is called.
+fn said(rule: &GroupRule) -> (Option<Family>, Service, Remote) {
+    (rule.family, rule.service, rule.remote.clone())
 }
 
 impl Wanted<Key> for State {

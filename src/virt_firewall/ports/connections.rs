@@ -9,8 +9,8 @@
 use ipnetwork::IpNetwork;
 
 pub use super::super::connections::Connections;
-use super::super::connections::protocol;
 pub(super) use super::super::connections::{Cleaner, Handle};
+use super::super::connections::{MANY, protocol};
 use super::super::group::{Direction, GroupRule, Remote};
 use super::port::{Port, is_of};
 use crate::conntrack::{self, Ends, Filter};
@@ -69,6 +69,12 @@ pub(super) fn of_members(zone: u16, port: &Port, members: &[IpNetwork], families
     let mut filters = Vec::new();
     for &family in families {
         for local in port.addresses(family) {
+            if members.len() > MANY {
+                if members.iter().any(|member| is_of(*member, family)) {
+                    filters.extend(BOTH.map(|direction| of_address(zone, direction, local)));
+                }
+                continue;
+            }
             for &member in members.iter().filter(|member| is_of(**member, family)) {
                 filters.extend(BOTH.map(|direction| with(of_address(zone, direction, local), direction, member)));
             }
