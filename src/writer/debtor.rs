@@ -193,8 +193,17 @@ where
     }
 
     /// Submits keys that are taken, each by itself, so that what is refused again stops nothing else: what is to stand in the
-    /// order of keys, then in reverse order what is to go.
-    fn pay(&self, keys: Vec<U>, wanted: &mut impl Wanted<U>) -> Vec<(U, Ticket)> {
+    /// order of keys, then in reverse order what is to go. What they need of that which is owed goes along, due or not, as they
+    /// would be refused without it.
+    fn pay(&self, mut keys: Vec<U>, wanted: &mut impl Wanted<U>) -> Vec<(U, Ticket)> {
+        let mut at = 0;
+        while let Some(key) = keys.get(at) {
+            let needs = wanted.needs(key);
+            let mut debts = lock(&self.debts);
+            keys.extend(needs.into_iter().filter(|key| debts.take(key)));
+            at += 1;
+        }
+        keys.sort();
         let (mut coming, mut going) = (Vec::new(), Vec::new());
         for key in keys {
             let changes = wanted.whole(&key);
@@ -432,6 +441,24 @@ mod tests {
             asked += 1;
         }
         assert_eq!((asked, refused()), (600, 10), "after 0, 1, 3, 7, 15, 31, 63, 127, 255 and 511 seconds");
+    }
+
+    /// It would be refused without, and wait twice as long for it.
+    #[test]
+    fn what_is_due_brings_what_it_needs() {
+        let (bench, world) = (Bench::new(), world());
+        for _ in 0..5 {
+            bench.fail(1);
+            assert!(!bench.put(&world, Group(0)));
+        }
+        // Both together, and the group alone.
+        bench.fail(2);
+        assert!(!bench.put(&world, Owner(1)));
+        assert_eq!(bench.owed(), ["Group(0) 6", "Owner(1) 1"]);
+        bench.later(1);
+        assert!(bench.put(&world, Owner(50)), "another's, which wants nothing");
+        assert_eq!(bench.owed(), [""; 0]);
+        assert!(bench.stands("$inst-1"));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //!
 //! How it is tested: unit tests here, with times that are told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,65 @@ pub(super) struct Debts<U, W> {
     owed: BTreeMap<U, Debt>,
     /// The keys that are not under way, by the time at which they are due.
     schedule: BTreeSet<(Instant, U)>,
-    /// What is to be done when all of these keys are as they are to be.
-    waiting: BTreeMap<BTreeSet<U>, Vec<W>>,
+    waiting: Waiting<U, W>,
+}
+
+/// What is to be done when all keys of a set are as they are to be.
+#[derive(Debug)]
+struct Waiting<U, W> {
+    groups: HashMap<u64, Group<U, W>>,
+    /// The groups that wait for a key, so that work follows what is settled.
+    of: BTreeMap<U, Vec<u64>>,
+    /// The groups none of whose keys is settled: what waits for the same joins them.
+    whole: BTreeMap<BTreeSet<U>, u64>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Group<U, W> {
+    keys: BTreeSet<U>,
+    /// Who tries the same in vain a thousand times waits for one thing.
+    waiting: HashSet<W>,
+}
+
+impl<U, W> Default for Waiting<U, W> {
+    fn default() -> Self {
+        Self { groups: HashMap::new(), of: BTreeMap::new(), whole: BTreeMap::new(), last: 0 }
+    }
+}
+
+impl<U: Clone + Ord, W: Eq + Hash> Waiting<U, W> {
+    fn add(&mut self, keys: BTreeSet<U>, waiting: Vec<W>) {
+        if waiting.is_empty() || keys.is_empty() {
+            return;
+        }
+        let number = self.whole.get(&keys).copied().unwrap_or_else(|| {
+            self.last += 1;
+            for key in &keys {
+                self.of.entry(key.clone()).or_default().push(self.last);
+            }
+            self.whole.insert(keys.clone(), self.last);
+            self.groups.insert(self.last, Group { keys, waiting: HashSet::new() });
+            self.last
+        });
+        if let Some(group) = self.groups.get_mut(&number) {
+            group.waiting.extend(waiting);
+        }
+    }
+
+    /// The key is as it is to be. Returns what waits for nothing else.
+    fn settle(&mut self, key: &U) -> Vec<W> {
+        let mut done = Vec::new();
+        for number in self.of.remove(key).unwrap_or_default() {
+            let Some(group) = self.groups.get_mut(&number) else { continue };
+            self.whole.remove(&group.keys);
+            group.keys.remove(key);
+            if group.keys.is_empty() {
+                done.extend(self.groups.remove(&number).into_iter().flat_map(|group| group.waiting));
+            }
+        }
+        done
+    }
 }
 
 /// Why a key is owed.
@@ -44,7 +101,7 @@ pub(super) struct Debt {
 
 impl<U, W> Default for Debts<U, W> {
     fn default() -> Self {
-        Self { owed: BTreeMap::new(), schedule: BTreeSet::new(), waiting: BTreeMap::new() }
+        Self { owed: BTreeMap::new(), schedule: BTreeSet::new(), waiting: Waiting::default() }
     }
 }
 
@@ -63,12 +120,7 @@ impl<U: Clone + Ord, W: Clone + Eq + Hash> Debts<U, W> {
             let times = self.owed.get(key).map_or(0, |debt| debt.times).saturating_add(1);
             self.insert(key, why.clone(), times, now);
         }
-        if !waiting.is_empty() && !keys.is_empty() {
-            let all = self.waiting.entry(keys).or_default();
-            // Who tries the same in vain a thousand times waits for one thing.
-            let mut seen: std::collections::HashSet<_> = all.iter().cloned().collect();
-            all.extend(waiting.into_iter().filter(|one| seen.insert(one.clone())));
-        }
+        self.waiting.add(keys, waiting);
     }
 
     /// What the key is to have cannot be said now; it is owed as before.
@@ -94,15 +146,7 @@ impl<U: Clone + Ord, W: Clone + Eq + Hash> Debts<U, W> {
         if let Some(due) = debt.due {
             self.schedule.remove(&(due, key.clone()));
         }
-        let mut done = Vec::new();
-        for (mut keys, waiting) in std::mem::take(&mut self.waiting) {
-            keys.remove(key);
-            match keys.is_empty() {
-                true => done.extend(waiting),
-                false => self.waiting.entry(keys).or_default().extend(waiting),
-            }
-        }
-        done
+        self.waiting.settle(key)
     }
 
     /// The keys that are due, which are under way from now on.
@@ -216,6 +260,8 @@ mod tests {
         let mut done = debts.settle(&2);
         done.sort_unstable();
         assert_eq!(done, ["again", "both", "second"]);
-        assert!(debts.is_empty() && debts.waiting.is_empty() && debts.schedule.is_empty());
+        let Waiting { groups, of, whole, .. } = &debts.waiting;
+        assert!(groups.is_empty() && of.is_empty() && whole.is_empty());
+        assert!(debts.is_empty() && debts.schedule.is_empty());
     }
 }
