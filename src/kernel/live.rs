@@ -14,7 +14,7 @@
 //! `nf_tables_valid_genid`, `net/netfilter/nf_tables_api.c` (Linux v6.12).
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{CommitError, Committed, Errno, Error, Kernel, Rejection};
 use crate::ipset;
@@ -130,7 +130,7 @@ impl<T: Transport> Live<T> {
         fill: impl Fn(&mut Writer<'_>),
         pick: impl Fn(Message) -> Option<V>,
     ) -> Result<Vec<V>, Error> {
-        for _ in 0..DUMP_ATTEMPTS {
+        for attempt in 0..DUMP_ATTEMPTS {
             let generation = self.generation()?;
             self.prepare(kind, GetFlags::DUMP, family.nfproto(), &fill)?;
             let values = match request::dump(&mut self.transport, &self.request, |m| Message::decode(m).map(&pick)) {
@@ -142,6 +142,8 @@ impl<T: Transport> Live<T> {
             if self.generation_as_it_is()? == generation {
                 return Ok(values);
             }
+            // Whoever commits in a row gets through, and we do between two of them.
+            std::thread::sleep(Duration::from_millis(1 << attempt.min(4)));
         }
         Err(Error::Interrupted { attempts: DUMP_ATTEMPTS })
     }
