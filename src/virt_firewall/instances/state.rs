@@ -5,7 +5,7 @@
 //!
 //! Invariant: an instance's unit is computed when it, or a group that it uses, changes, and never for anything else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,8 +51,6 @@ impl fmt::Display for Key {
 pub(super) struct State {
     options: Options,
     pub(super) groups: Groups<InstanceId>,
-    /// The groups whose rules name the members of a group.
-    naming: HashMap<GroupId, BTreeSet<GroupId>>,
     instances: BTreeMap<InstanceId, Arc<Instance>>,
     pub(super) devices: Devices,
     provider: Vec<ProviderRule>,
@@ -90,7 +88,6 @@ impl State {
         Self {
             options,
             groups,
-            naming: HashMap::new(),
             instances,
             devices,
             provider: Vec::new(),
@@ -147,17 +144,6 @@ impl State {
     /// The group has these rules, or none any more.
     pub(super) fn put_group(&mut self, id: &GroupId, group: Option<SecurityGroup>) -> Outcome {
         let old = self.groups.group(id).cloned();
-        for remote in old.iter().flat_map(SecurityGroup::remote_groups) {
-            if let Some(naming) = self.naming.get_mut(remote) {
-                naming.remove(id);
-                if naming.is_empty() {
-                    self.naming.remove(remote);
-                }
-            }
-        }
-        for remote in group.iter().flat_map(SecurityGroup::remote_groups) {
-            self.naming.entry(remote.clone()).or_default().insert(id.clone());
-        }
         let effect = match group {
             Some(group) => self.groups.put(group),
             None => self.groups.remove(id),
@@ -180,8 +166,8 @@ impl State {
     ) -> Outcome {
         let gone: Vec<_> = remove.into_iter().filter(|member| self.groups.is_member(id, *member)).collect();
         let effect = self.groups.change_members(id, add, gone.iter().copied());
-        let naming = self.naming.get(id).filter(|_| self.ends_connections && !gone.is_empty());
-        let users: BTreeSet<_> = naming.into_iter().flatten().flat_map(|group| self.groups.users(group)).collect();
+        let naming = self.groups.naming(id).filter(|_| self.ends_connections && !gone.is_empty());
+        let users: BTreeSet<_> = naming.flat_map(|group| self.groups.users(group)).collect();
         let users = users.into_iter().filter_map(|user| self.instances.get(user));
         let of = |instance: &Instance| connections::of_members(&self.addresses(instance), &gone);
         let ends = users.map(|instance| (instance.id.clone(), of(instance))).collect();
