@@ -19,7 +19,8 @@ const BATCH_END: u16 = 0x11;
 pub(crate) fn batches(sent: Vec<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
     sent.into_iter().filter(|datagram| {
         let mut kinds = Messages::new(datagram).map_while(Result::ok).map(|message| message.header.kind);
-        kinds.next() == Some(BATCH_BEGIN) && kinds.last() == Some(BATCH_END)
+        // An empty one only waits for the end of another.
+        kinds.next() == Some(BATCH_BEGIN) && kinds.next() != Some(BATCH_END) && kinds.last() == Some(BATCH_END)
     })
 }
 
