@@ -43,6 +43,10 @@
 //!   ports are not here. The first update of a router that an earlier process left cannot take that one's rules back when an address
 //!   is refused. Where a second label of the same start came or went while no agent ran, whose the chain with that start is cannot be
 //!   told, and both begin to count anew.
+//! - **Guards and the tables of iptables.** The rules against spoofing are committed apart, and every commit moves the kernel's generation,
+//!   by which the tables of iptables (and tables without an owner, before Linux 6.9) are guarded: the change that follows reads everything
+//!   anew. With 10,000 instances that makes a boot 7.3 s where it was 0.08 s without a guard in between; in owned tables of the native
+//!   layout it costs nothing. Whoever commits both should tell the manager of its own commit, or put both into one batch.
 //! - **Connections that a closed group had let in** are deleted, but where the instance itself goes on sending, its packets make them anew,
 //!   as nova lets out whatever an instance sends: answers come in again. With `net.netfilter.nf_conntrack_tcp_loose` at 0 the host takes
 //!   up no TCP connection halfway, and they end; that is the host's to decide, and for UDP there is no such setting. When more than 32
